@@ -1,0 +1,119 @@
+package sources
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/wallcast/wallcast/stream"
+)
+
+// Source is a producer: it emits events until it is told to stop.
+//
+// A Source is run by the supervisor, one Run at a time. What it needs to go on
+// after a crash it puts into the cursor of each event: the event and its cursor
+// are stored in one write, and the next Run starts from the newest stored one.
+type Source interface {
+	// Run emits events through out. It returns nil when it has nothing more to
+	// emit, ctx's error when ctx ended, and any other error to be run again after
+	// a while. It leaves no goroutine behind.
+	Run(ctx context.Context, out Output) error
+}
+
+// Output is what a running Source is given. Its methods may be called
+// concurrently.
+type Output interface {
+	// Cursor returns the cursor of the source's newest stored event as it was
+	// when Run began; nil when there is none.
+	Cursor() json.RawMessage
+
+	// Emit stores an event and returns when that is acknowledged. It retries
+	// while the store is away. After an error other than *EventError the source
+	// returns from Run; an *EventError concerns this event alone.
+	Emit(ctx context.Context, e Event) error
+
+	// Warn puts a problem into the source's status and log, as an upstream that
+	// can't be reached; nil says that it is over.
+	Warn(err error)
+
+	// Log returns the source's own logger.
+	Log() *slog.Logger
+}
+
+// Event is what a source emits.
+type Event struct {
+	// Wall, Kind and Key are what the source itself says of the address. Where
+	// they are empty the configuration's "to" counts.
+	Wall, Kind, Key string
+
+	Data []byte    // a JSON object or flat text; kept byte for byte
+	Time time.Time // when it happened; the zero time means now
+	ID   string    // the event's id where it comes from; a second one with it is not stored
+
+	// Cursor is what Output.Cursor returns once this is the newest stored event.
+	// Nil for a source that keeps no cursor.
+	Cursor json.RawMessage
+}
+
+// EventError says why one event can't be stored, whatever is tried.
+type EventError struct{ Err error }
+
+func (e *EventError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *EventError) Unwrap() error { return e.Err }
+
+// Type is a kind of source: what a configuration names.
+type Type struct {
+	Name string // as in the configuration: "file"
+	Doc  string // one sentence for the reference and the schema
+
+	// New returns a pointer to a settings struct that holds the defaults. Its
+	// fields carry the tags `yaml:"name"` and `doc:"…"`; the latter is the one
+	// place where a setting is described.
+	New func() Settings
+}
+
+// Settings are the decoded settings of one source.
+type Settings interface {
+	// Source checks the settings and makes the source. It opens nothing. A
+	// *SettingError says which setting is wrong.
+	Source(env Env) (Source, error)
+}
+
+// Env is what a source may know of where it runs.
+type Env struct {
+	Name   string // the source's name in the configuration
+	Folder string // what relative paths are relative to: the configuration file's folder
+}
+
+// SettingError is a setting that can't work, with what would.
+type SettingError struct {
+	Setting string // the yaml name, dotted below the source's settings
+	Err     error
+}
+
+func (e *SettingError) Error() string { return fmt.Sprintf("%s: %v", e.Setting, e.Err) }
+
+// Unwrap returns the cause.
+func (e *SettingError) Unwrap() error { return e.Err }
+
+// Store is what the supervisor needs of the stream.
+type Store interface {
+	stream.Publisher
+
+	// LastMark returns the newest mark of a source: of the events on walls that
+	// carry one, and of the last checkpoint. The zero Mark (Count 0) when there
+	// is none.
+	LastMark(ctx context.Context, source string, walls []string) (stream.Mark, error)
+
+	// Checkpoint keeps mark apart from the events, so that LastMark reads only
+	// what was stored after at (a position per wall).
+	Checkpoint(ctx context.Context, mark stream.Mark, at map[string]stream.ID) error
+
+	// Lease waits until this process alone may run the named source. The context
+	// it returns ends when the lease is lost; release gives it up.
+	Lease(ctx context.Context, name string) (held context.Context, release func(), err error)
+}
