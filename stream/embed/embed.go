@@ -1,0 +1,204 @@
+package embed
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+)
+
+// Config says how the server is to run. Only Folder is needed.
+type Config struct {
+	Folder string // where the data lies; made if it is missing
+	Listen string // "host:port" for other NATS clients; empty: none
+
+	// Authenticate says what a client that comes over Listen may publish to. It
+	// may be called concurrently, at any time.
+	Authenticate func(name, secret string) (publish []string, ok bool)
+
+	// Foreign are subjects beside "wall.>" that clients may be allowed to publish to.
+	Foreign []string
+
+	// Unsynced acknowledges events before they are on disk.
+	Unsynced bool
+
+	Log *slog.Logger // nil: nowhere
+}
+
+// Server is a running NATS server. Its methods may be called concurrently.
+type Server struct {
+	nats     *server.Server
+	lock     *flock.Flock
+	identity string
+	auth     *authenticator
+	close    sync.Once
+}
+
+// Errors of Start that callers tell apart with errors.Is.
+var (
+	ErrFolderInUse = errors.New("another wallcast is using this data folder")
+	ErrPortInUse   = errors.New("the port is in use")
+)
+
+const startTimeout = 30 * time.Second
+
+// Start runs a server on cfg.Folder and returns when it accepts connections.
+func Start(cfg Config) (*Server, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	store := filepath.Join(cfg.Folder, "nats")
+	if err := os.MkdirAll(store, 0o700); err != nil {
+		return nil, fmt.Errorf("making the data folder: %w", err)
+	}
+	lock, err := lockFolder(cfg.Folder)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{lock: lock}
+	if err := s.start(cfg, store); err != nil {
+		return nil, errors.Join(err, lock.Unlock())
+	}
+	return s, nil
+}
+
+func lockFolder(folder string) (*flock.Flock, error) {
+	path := filepath.Join(folder, "lock")
+	lock := flock.New(path, flock.SetPermissions(0o600))
+	ok, err := lock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("locking the data folder: %w", err)
+	}
+	if !ok {
+		holder, _ := os.ReadFile(path)
+		if pid, err := strconv.Atoi(strings.TrimSpace(string(holder))); err == nil {
+			return nil, fmt.Errorf("%w: process %d has %s", ErrFolderInUse, pid, folder)
+		}
+		return nil, fmt.Errorf("%w: %s", ErrFolderInUse, folder)
+	}
+	// Who holds it is a courtesy to the next reader; the lock itself is what counts.
+	if err := os.WriteFile(path, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("locking the data folder: %w", err), lock.Unlock())
+	}
+	return lock, nil
+}
+
+func (s *Server) start(cfg Config, store string) (err error) {
+	if s.identity, err = storeIdentity(store); err != nil {
+		return fmt.Errorf("reading the store's identity: %w", err)
+	}
+	opts, err := serverOptions(cfg, store)
+	if err != nil {
+		return err
+	}
+	s.auth = &authenticator{own: rand.Text(), check: cfg.Authenticate}
+	opts.CustomClientAuthentication = s.auth
+	if s.nats, err = server.NewServer(opts); err != nil {
+		return fmt.Errorf("starting NATS: %w", err)
+	}
+	s.auth.server = s.nats
+	s.nats.SetLoggerV2(&logger{cfg.Log}, false, false, false)
+	s.nats.Start()
+	if !s.nats.ReadyForConnections(startTimeout) || !s.nats.JetStreamEnabled() {
+		s.nats.Shutdown()
+		s.nats.WaitForShutdown()
+		return fmt.Errorf("starting NATS on %s: JetStream did not come up; its log says why", store)
+	}
+	return nil
+}
+
+func serverOptions(cfg Config, store string) (*server.Options, error) {
+	opts := &server.Options{}
+	// Accounts are given as configuration text: built in code they do not
+	// survive a reload with JetStream.
+	if err := opts.ProcessConfigString(accounts(cfg.Foreign)); err != nil {
+		return nil, fmt.Errorf("configuring NATS: %w", err)
+	}
+	opts.ServerName = "wallcast"
+	opts.NoSigs = true
+	opts.JetStream = true
+	opts.StoreDir = store
+	opts.SyncAlways = !cfg.Unsynced
+	// A stream's byte limit counts as reserved; the walls' own limits are what
+	// bounds the disk, so the sum must not refuse the two hundredth wall.
+	opts.JetStreamMaxStore = 1 << 60
+	opts.DontListen = cfg.Listen == ""
+	if cfg.Listen != "" {
+		host, port, err := listenAddress(cfg.Listen)
+		if err != nil {
+			return nil, err
+		}
+		opts.Host, opts.Port = host, port
+	}
+	return opts, nil
+}
+
+// listenAddress splits an address and makes sure that it is free: the server
+// itself would end the process when it is not.
+func listenAddress(address string) (string, int, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		if strings.Contains(err.Error(), "address already in use") {
+			return "", 0, fmt.Errorf("listening for NATS clients on %s: %w", address, ErrPortInUse)
+		}
+		return "", 0, fmt.Errorf("listening for NATS clients: %w", err)
+	}
+	defer l.Close()
+	bound := l.Addr().(*net.TCPAddr)
+	return bound.IP.String(), bound.Port, nil
+}
+
+// Connect returns a connection inside the process, in the account that owns the
+// streams. The caller closes it before the server.
+func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
+	opts = append([]nats.Option{
+		nats.InProcessServer(s.nats),
+		nats.UserInfo(ownUser, s.auth.own),
+		nats.MaxReconnects(-1),
+	}, opts...)
+	nc, err := nats.Connect("", opts...)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to the embedded NATS server: %w", err)
+	}
+	return nc, nil
+}
+
+// Identity names the store: a copy of it, such as a restored backup, has
+// another one.
+func (s *Server) Identity() string { return s.identity }
+
+// ClientURL is where other NATS clients connect; "" when it does not listen.
+func (s *Server) ClientURL() string {
+	if addr, ok := s.nats.Addr().(*net.TCPAddr); ok && addr != nil {
+		return "nats://" + addr.String()
+	}
+	return ""
+}
+
+// Reauthenticate ends the connections of clients whose name or secret is no
+// longer accepted, or whose rights have changed; they may come back with the
+// new ones.
+func (s *Server) Reauthenticate() { s.auth.reauthenticate() }
+
+// Close stops the server and gives the folder back. Connections should be
+// closed before.
+func (s *Server) Close() error {
+	var err error
+	s.close.Do(func() {
+		s.nats.Shutdown()
+		s.nats.WaitForShutdown()
+		err = s.lock.Unlock()
+	})
+	return err
+}
