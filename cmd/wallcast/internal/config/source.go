@@ -1,0 +1,84 @@
+package config
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/wallcast/wallcast/sources"
+)
+
+// typeNames lists the kinds of sources, sorted.
+func typeNames(types []sources.Type) []string {
+	names := make([]string, len(types))
+	for i, t := range types {
+		names[i] = t.Name
+	}
+	slices.Sort(names)
+	return names
+}
+
+// decodeSource reads a source: one key that is its type, with the settings, and
+// the settings that all have in common.
+func (d *decoder) decodeSource(e entry, s *Source, path []string) {
+	if !d.isMapping(e.value, path) {
+		return
+	}
+	common := fields(sourceType)
+	known := append(typeNames(d.types), fieldNames(common)...)
+	for _, setting := range e.value.entries {
+		if i := slices.IndexFunc(common, func(f field) bool { return f.name == setting.key.text }); i >= 0 {
+			d.decodeField(setting.value, valueOf(s), common[i], path)
+			continue
+		}
+		i := slices.IndexFunc(d.types, func(t sources.Type) bool { return t.Name == setting.key.text })
+		switch {
+		case i < 0:
+			d.failUnknown(setting.key, path, known)
+		case s.Type != "":
+			d.fail(setting.key, path, "is a %s already; a source has one type, so make %s another source", s.Type, setting.key.text)
+		default:
+			s.Type = setting.key.text
+			d.decodeSettings(setting, d.types[i], s, append(slices.Clone(path), s.Type))
+		}
+	}
+	if s.Type == "" && !d.hasFailed(path) {
+		d.fail(e.key, path, "has no type; it takes one of %s", oneOf(typeNames(d.types)))
+	}
+}
+
+func (d *decoder) decodeSettings(e entry, t sources.Type, s *Source, path []string) {
+	settings := t.New()
+	d.decode(e.value, valueOf(settings), path)
+	if d.hasFailed(path) {
+		return // what the settings say of themselves would follow from that
+	}
+	run, err := settings.Source(sources.Env{Name: s.Name, Folder: d.folder})
+	var wrong *sources.SettingError
+	switch {
+	case errors.As(err, &wrong):
+		at := append(slices.Clone(path), strings.Split(wrong.Setting, ".")...)
+		d.fail(d.placeBelow(e, at[len(path):]), at, "%s", predicate(wrong.Err))
+	case err != nil:
+		d.fail(e.key, path, "%s", predicate(err))
+	}
+	s.Run = run
+}
+
+// placeBelow is where the setting at path below e is; where it is missing, the
+// key that it should be below.
+func (d *decoder) placeBelow(e entry, path []string) *node {
+	if found := e.value.find(path); found != e.value {
+		return found
+	}
+	return e.key
+}
+
+// hasFailed reports whether there is an error about path or what lies below or
+// above it.
+func (d *decoder) hasFailed(path []string) bool {
+	return slices.ContainsFunc(d.failed, func(other []string) bool {
+		n := min(len(path), len(other))
+		return len(other) > 0 && slices.Equal(path[:n], other[:n])
+	})
+}
