@@ -42,6 +42,15 @@ func below(path []string, steps ...string) []string {
 	return append(slices.Clone(path), steps...)
 }
 
+// item is the path to an item of the list at path, and path itself where a
+// single value stands for the list.
+func (d *decoder) item(path []string, i int) []string {
+	if d.file.root.find(path).shape == sequence {
+		return below(path, index(i))
+	}
+	return path
+}
+
 // check finds what decoding can't: values that can't work, and those that
 // can't work together. It also fills in what depends on others.
 func (d *decoder) check(c *Config) {
@@ -72,7 +81,7 @@ var errAddress = errors.New("wants an address such as 127.0.0.1:8080, [::1]:8080
 func (d *decoder) checkListen(c *Config) {
 	var addresses []string
 	for i, address := range c.Listen {
-		path := []string{"listen", index(i)}
+		path := d.item([]string{"listen"}, i)
 		if _, err := strconv.ParseUint(address, 10, 16); err == nil {
 			addresses = append(addresses, "127.0.0.1:"+address, "[::1]:"+address)
 			continue
@@ -122,7 +131,7 @@ func (d *decoder) checkNATS(c *Config) {
 			u, err := url.Parse(one)
 			if err != nil || !slices.Contains([]string{"nats", "tls", "ws", "wss"}, u.Scheme) || u.Hostname() == "" {
 				// The value isn't repeated: it may hold a password.
-				d.wrong([]string{"nats", "url", index(i)}, "wants addresses such as nats://host:4222 (or tls, ws, wss)")
+				d.wrong(d.item([]string{"nats", "url"}, i), "wants addresses such as nats://host:4222 (or tls, ws, wss)")
 				continue
 			}
 			urls = append(urls, one)
@@ -218,7 +227,7 @@ func (d *decoder) checkSource(c *Config, s *Source) {
 	}
 	d.checkKnownWall(c, below(path, "to"), s.To.Wall)
 	for i, wall := range s.Walls {
-		d.checkKnownWall(c, below(path, "walls", index(i)), wall)
+		d.checkKnownWall(c, d.item(below(path, "walls"), i), wall)
 	}
 }
 

@@ -49,8 +49,8 @@ type TLS struct {
 
 // Token is somebody that may do something, known by a secret.
 type Token struct {
-	Name  string         `yaml:"-"`
-	Hash  access.Hash    `yaml:"hash" doc:"Hash of the token's secret, sha256: and its hexadecimal or base64url digits."`
+	Name  string        `yaml:"-"`
+	Hash  access.Hash   `yaml:"hash" doc:"Hash of the token's secret, sha256: and its hexadecimal or base64url digits."`
 	Allow access.Rights `yaml:"allow" doc:"Rights: publish SUBJECT (with NATS's * and >), read WALL, retract WALL (* for every wall), admin."`
 }
 
@@ -212,15 +212,14 @@ func Load(path string, types []sources.Type, env func(string) (string, bool)) (*
 // errors and for the folder that paths are relative to.
 func Parse(name string, data []byte, types []sources.Type, env func(string) (string, bool)) (*Config, error) {
 	f := &file{name: name, data: data}
-	root := f.parse(env)
-	if len(f.errs) > 0 {
+	if !f.parse(env) {
 		return nil, f.errors()
 	}
-	c := &Config{file: f}
-	d := &decoder{file: f, types: types, folder: filepath.Dir(name)}
+	c := new(Config)
 	c.setDefaults()
 	c.file = f
-	d.decode(root, valueOf(c), nil)
+	d := &decoder{file: f, types: types, folder: filepath.Dir(name)}
+	d.decode(f.root, valueOf(c), nil)
 	d.check(c)
 	if len(f.errs) > 0 {
 		return nil, f.errors()

@@ -185,5 +185,3 @@ func TestEmptyFile(t *testing.T) {
 		t.Errorf("a port alone: %+v", c)
 	}
 }
-
-

@@ -3,6 +3,7 @@ package config
 import (
 	"encoding"
 	"fmt"
+	"net/netip"
 	"reflect"
 	"slices"
 	"strconv"
@@ -49,6 +50,10 @@ func (d *decoder) decode(n *node, v reflect.Value, path []string) {
 		if d.values == maxValues {
 			d.fail(n, nil, "the file unfolds to more than %d values; use fewer aliases", maxValues)
 		}
+		return
+	}
+	if n.wrong {
+		d.failed = append(d.failed, slices.Clone(path))
 		return
 	}
 	switch {
@@ -126,7 +131,7 @@ func (d *decoder) decodeField(n *node, parent reflect.Value, f field, path []str
 		return
 	}
 	d.decode(n, target, path)
-	if enum := strings.Fields(f.Tag.Get("enum")); len(enum) > 0 && n.shape == scalar && !slices.Contains(enum, target.String()) {
+	if enum := strings.Fields(f.Tag.Get("enum")); len(enum) > 0 && n.shape == scalar && !n.wrong && !slices.Contains(enum, target.String()) {
 		d.fail(n, path, "wants %s, not %q%s", oneOf(enum), n.text, didYouMean(n.text, enum))
 	}
 }
@@ -209,13 +214,20 @@ func (d *decoder) decodeText(n *node, v reflect.Value, path []string) {
 	if !d.isScalar(n, path, "a value") {
 		return
 	}
-	if v.Type() == durationType {
+	switch target := v.Addr().Interface().(type) {
+	case *time.Duration:
 		parsed, err := ParseDuration(n.text)
 		if err != nil {
 			d.fail(n, path, "%v, not %q", err, n.text)
-			return
 		}
-		v.SetInt(int64(parsed))
+		*target = parsed
+		return
+	case *netip.Prefix:
+		parsed, err := parseNetwork(n.text)
+		if err != nil {
+			d.fail(n, path, "%v, not %q", err, n.text)
+		}
+		*target = parsed
 		return
 	}
 	if err := v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(n.text)); err != nil {
@@ -239,7 +251,11 @@ func (d *decoder) isScalar(n *node, path []string, want string) bool {
 	case scalar:
 		return true
 	case empty:
-		d.fail(n, path, "has no value; it wants %s, or leave the line out", want)
+		remedy := "or leave the line out"
+		if d.file.comment(n) {
+			remedy = "and # begins a comment, so put the text in quotes"
+		}
+		d.fail(n, path, "has no value; it wants %s, %s", want, remedy)
 	default:
 		d.fail(n, path, "wants %s, not %s", want, n.what())
 	}

@@ -36,11 +36,13 @@ func (b *builder) expand(place *node, text string) (expanded string, changed boo
 		parts := maskedReference.FindStringSubmatch(match)
 		name := parts[1]
 		if name == "" {
+			place.wrong = true
 			b.file.fail(place, "${ begins a variable of the environment, such as ${PORT}; write $${ for the characters themselves")
 			return ""
 		}
 		value, ok := b.env(name)
 		if !ok {
+			place.wrong = true
 			b.file.fail(place, "the environment has no variable %s; set it, or write $${%s} for the characters themselves", name, name)
 		}
 		changed = true

@@ -70,6 +70,14 @@ func (f *file) errors() Errors {
 	return f.errs
 }
 
+// comment reports whether a comment stands right after the key that n, which is
+// empty, has the place of.
+func (f *file) comment(n *node) bool {
+	line := []rune(strings.Split(string(f.data), "\n")[n.line-1])
+	_, value, ok := strings.Cut(string(line[min(n.column-1, len(line)):]), ":")
+	return ok && strings.HasPrefix(strings.TrimLeft(value, " \t"), "#")
+}
+
 // pictureWidth is how many characters of a line a picture shows.
 const pictureWidth = 100
 

@@ -27,14 +27,15 @@ const (
 // node is one value of the file, with its place. What an alias stands for is
 // shared, so the nodes form a graph without cycles.
 type node struct {
-	shape    shape
-	text     string // of a scalar, with the environment's values put in
-	plain    bool   // a scalar without quotes: it may be a number, true or false
-	fromEnv  bool   // a scalar with a value of the environment in it
-	items    []*node
-	entries  []entry
-	line     int // from 1
-	column   int // in characters, from 1
+	shape   shape
+	text    string // of a scalar, with the environment's values put in
+	plain   bool   // a scalar without quotes: it may be a number, true or false
+	fromEnv bool   // a scalar with a value of the environment in it
+	wrong   bool   // there is an error about it already, so it is not decoded
+	items   []*node
+	entries []entry
+	line    int // from 1
+	column  int // in characters, from 1
 }
 
 // entry is one key of a mapping with its value.
@@ -94,33 +95,32 @@ func index(i int) string { return "[" + strconv.Itoa(i) + "]" }
 // maxFile bounds what is read, in bytes; a configuration is a few kilobytes.
 const maxFile = 1 << 20
 
-// parse reads the file into nodes. What is wrong goes to f.errs; then the
-// result is not to be used.
-func (f *file) parse(env func(string) (string, bool)) *node {
+// parse reads the file into nodes, and reports whether they can be decoded.
+// What is wrong goes to f.errs.
+func (f *file) parse(env func(string) (string, bool)) bool {
 	f.root = &node{line: 1, column: 1}
 	if len(f.data) > maxFile {
 		f.fail(f.root, "the file is larger than %d KiB, which is no configuration", maxFile>>10)
-		return f.root
+		return false
 	}
 	if at, what := f.unreadable(); at != nil {
 		f.fail(at, "%s", what)
-		return f.root
+		return false
 	}
 	doc, err := parseYAML(maskEnv(string(f.data)))
 	if err != nil {
 		f.failSyntax(err)
-		return f.root
+		return false
 	}
 	if len(doc.Docs) > 1 {
 		f.fail(at(doc.Docs[1].Body, f.root), "a second document begins here (---); a configuration is one document")
-		return f.root
+		return false
 	}
-	if len(doc.Docs) == 0 || doc.Docs[0].Body == nil {
-		return f.root
+	if len(doc.Docs) > 0 && doc.Docs[0].Body != nil {
+		b := &builder{file: f, env: env, anchors: map[string]*node{}}
+		f.root = b.node(doc.Docs[0].Body)
 	}
-	b := &builder{file: f, env: env, anchors: map[string]*node{}}
-	f.root = b.node(doc.Docs[0].Body)
-	return f.root
+	return true
 }
 
 // unreadable finds the first character that can't be part of a text file.
@@ -162,11 +162,32 @@ func (f *file) failSyntax(err error) {
 		return
 	}
 	place := syntax.GetToken().Position
-	message := unmaskEnv(syntax.GetMessage())
-	if strings.Contains(message, "'\t'") {
-		message = "a tab can't indent YAML; use spaces"
+	f.fail(&node{line: place.Line, column: place.Column}, "%s", syntaxMessage(unmaskEnv(syntax.GetMessage())))
+}
+
+// syntaxMessages say in other words what the YAML parser says of the mistakes
+// that people make most, by a part of its message.
+var syntaxMessages = []struct{ part, message string }{
+	{"'\t'", "a tab can't indent YAML; use spaces"},
+	{"',' or '}'", "a comma or the closing } is missing before this; a text with # , { or } in it needs quotes"},
+	{"end token '}'", "the { is not closed; a text with # , { or } in it needs quotes"},
+	{"',' or ']'", "a comma or the closing ] is missing before this; a text with # , [ or ] in it needs quotes"},
+	{"end token ']'", "the [ is not closed; a text with # , [ or ] in it needs quotes"},
+	{"mapping value is not allowed", "a second value can't begin here; indent the line like its neighbours, or put a text with a colon in quotes"},
+	{"value is not allowed in this context", "nothing can follow the value; put the whole text in quotes"},
+	{"non-map value is specified", "this is no \"name: value\", as its neighbours are"},
+	{"end character of double-quoted", "the closing \" is missing"},
+	{"end character of single-quoted", "the closing ' is missing"},
+	{"is a reserved character", "a text can't begin with this character; put it in quotes"},
+}
+
+func syntaxMessage(message string) string {
+	for _, known := range syntaxMessages {
+		if strings.Contains(message, known.part) {
+			return known.message
+		}
 	}
-	f.fail(&node{line: place.Line, column: place.Column}, "%s", message)
+	return message
 }
 
 // at is the place of a node of the YAML parser, or of fallback.
@@ -193,6 +214,7 @@ const maxDepth = 64
 func (b *builder) node(from ast.Node) *node {
 	to := at(from, b.file.root)
 	if b.depth++; b.depth > maxDepth {
+		to.wrong = true
 		b.file.fail(to, "the values lie more than %d deep in each other", maxDepth)
 		b.depth--
 		return to
@@ -215,11 +237,13 @@ func (b *builder) node(from ast.Node) *node {
 		if known := b.anchors[name]; known != nil {
 			return known
 		}
+		to.wrong = true
 		b.file.fail(to, "*%s refers to nothing; a value is marked with &%s before it", name, name)
 	case *ast.NullNode, nil:
 	case ast.ScalarNode:
 		b.scalar(to, from)
 	default:
+		to.wrong = true
 		b.file.fail(to, "a %s can't stand here; write the value itself", strings.ToLower(from.Type().String()))
 	}
 	return to

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -159,4 +160,16 @@ func formatDuration(d time.Duration) string {
 		}
 	}
 	return d.String()
+}
+
+// parseNetwork reads a network in CIDR form, or one address.
+func parseNetwork(s string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(s); err == nil && addr.Zone() == "" {
+		return netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	prefix, err := netip.ParsePrefix(s)
+	if err != nil {
+		return netip.Prefix{}, errors.New("wants a network such as 10.0.0.0/8, or one address")
+	}
+	return prefix.Masked(), nil
 }
