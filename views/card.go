@@ -1,0 +1,246 @@
+package views
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"github.com/wallcast/wallcast/stream"
+)
+
+// Card is how e looks on the wall w: an article that carries its id, kind, key
+// and slot. It is empty for an entry that is no event.
+func Card(w Wall, e stream.Event) templ.Component {
+	if e.Control != "" || e.Odd() {
+		return templ.NopComponent
+	}
+	return newCard(w, e).component()
+}
+
+// RenderCard is [Card] as the bytes that the event stream sends for as=html. It
+// holds no line break that the payload did not.
+func RenderCard(w Wall, e stream.Event) ([]byte, error) {
+	var b bytes.Buffer
+	if err := Card(w, e).Render(context.Background(), &b); err != nil {
+		return nil, fmt.Errorf("rendering the card of %s: %w", e.ID, err)
+	}
+	return b.Bytes(), nil
+}
+
+// card is an event made ready for the templates: cleaned, bounded, links checked.
+type card struct {
+	id, kind, key, slot string
+	label, icon         string
+	time, expires       time.Time
+
+	title, link, host string
+	text              []span
+	long              bool
+	author            person
+	image, imageLink  string // the one that can be shown, or the one that can only be linked to
+	fields            []field
+	song              song
+}
+
+type person struct{ name, link, image string }
+
+type field struct{ name, value string }
+
+func newCard(w Wall, e stream.Event) card {
+	content := stream.ParseContent(e.Data)
+	text := display(content.Text, maxText, true)
+	kind := e.Subject.Kind
+	c := card{
+		id: e.ID.String(), kind: kind, key: e.Subject.Key, slot: w.slot(kind),
+		label: w.label(kind), icon: line(w.Kinds[kind].Icon, 4),
+		time: shownTime(content.Time, e.Time), expires: content.Expires,
+		title: line(content.Title, maxTitle),
+		link:  webAddress(content.URL),
+		text:  autolink(text),
+		long:  len([]rune(text)) > longText || strings.Count(text, "\n") >= longLines,
+		author: person{
+			name:  line(content.Author.Name, maxName),
+			link:  webAddress(content.Author.URL),
+			image: w.image(content.Author.Image),
+		},
+	}
+	c.host = hostOf(c.link)
+	if c.image = w.image(content.Image); c.image == "" {
+		c.imageLink = webAddress(content.Image)
+	}
+	if c.slot == Bar {
+		c.song = newSong(w, content)
+	}
+	if c.title == "" && text == "" && content.Fields != nil {
+		c.fields = furtherFields(e.Data)
+	}
+	return c
+}
+
+// image returns where the image at src can be loaded from this host.
+func (w Wall) image(src string) string {
+	src = webAddress(src)
+	if src == "" || w.Image == nil {
+		return ""
+	}
+	return w.Image(src)
+}
+
+// shownTime prefers what the payload says, as long as a calendar can hold it.
+func shownTime(said, stored time.Time) time.Time {
+	if y := said.Year(); !said.IsZero() && y >= 1 && y <= 9999 {
+		return said.UTC()
+	}
+	return stored.UTC()
+}
+
+func (c card) expired(now time.Time) bool {
+	return !c.expires.IsZero() && !c.expires.After(now)
+}
+
+func (c card) expiresMillis() string { return strconv.FormatInt(c.expires.UnixMilli(), 10) }
+
+func (c card) datetime() string { return c.time.Format(time.RFC3339) }
+
+// clock is the time as it stands where no script makes it the reader's own.
+func (c card) clock() string { return c.time.Format("2 Jan, 15:04 MST") }
+
+// headline is what stands for the card in one line.
+func (c card) headline() string {
+	if c.title != "" {
+		return c.title
+	}
+	var b strings.Builder
+	for _, s := range c.text {
+		b.WriteString(s.Text)
+	}
+	if b.Len() == 0 {
+		for i, f := range c.fields {
+			if i > 0 {
+				b.WriteString(" · ")
+			}
+			b.WriteString(f.name + " " + f.value)
+		}
+	}
+	return line(b.String(), maxTitle)
+}
+
+// maxFields is how many fields of a payload without text or title show.
+const maxFields = 12
+
+// furtherFields lists the scalar fields of a JSON object in the object's own
+// order; a field that holds others shows as its JSON, shortened.
+func furtherFields(data []byte) []field {
+	in := json.NewDecoder(strings.NewReader(stream.Text(data)))
+	in.UseNumber()
+	if _, err := in.Token(); err != nil {
+		return nil
+	}
+	var fields []field
+	for in.More() && len(fields) < maxFields {
+		token, err := in.Token()
+		name, ok := token.(string)
+		var raw json.RawMessage
+		if err != nil || !ok || in.Decode(&raw) != nil {
+			return fields
+		}
+		value := fieldValue(raw)
+		if stream.KnownField(name) || value == "" {
+			continue
+		}
+		fields = append(fields, field{line(strings.NewReplacer("_", " ", "-", " ").Replace(name), maxName), value})
+	}
+	return fields
+}
+
+func fieldValue(raw json.RawMessage) string {
+	if string(raw) == "null" {
+		return ""
+	}
+	var s string
+	if json.Unmarshal(raw, &s) == nil {
+		return line(s, maxValue)
+	}
+	return line(string(raw), maxName)
+}
+
+// song is what the bar shows of a card beside its title.
+type song struct {
+	artist, album, station, next string
+	live, off                    bool
+	art                          string
+	started                      time.Time
+	length                       time.Duration // 0 when not known
+}
+
+func newSong(w Wall, c stream.Content) song {
+	s := song{
+		artist:  line(c.String("artist"), maxTitle),
+		album:   line(c.String("album"), maxTitle),
+		station: line(c.String("station"), maxName),
+		next:    nextSong(c),
+		art:     w.image(c.String("art")),
+		live:    isLive(c.Fields["live"]),
+		started: parseMoment(c.String("started_at")),
+	}
+	switch c.String("state") {
+	case "stop", "stopped", "pause", "paused", "silent", "offline", "unreachable":
+		s.off = true
+	}
+	if d, err := strconv.ParseFloat(c.String("duration"), 64); err == nil && d > 0 && d < 7*24*3600 {
+		s.length = time.Duration(d * float64(time.Second))
+	}
+	return s
+}
+
+// progress reports whether it is known how far the song is.
+func (s song) progress() bool { return !s.off && !s.started.IsZero() && s.length > 0 }
+
+func (s song) startedMillis() string { return strconv.FormatInt(s.started.UnixMilli(), 10) }
+
+func (s song) seconds() string { return strconv.Itoa(int(s.length / time.Second)) }
+
+// nextSong reads "next", which is a text or an object like a song.
+func nextSong(c stream.Content) string {
+	raw := c.Fields["next"]
+	if !stream.IsObject(raw) {
+		return line(c.String("next"), maxTitle)
+	}
+	next := stream.ParseContent(raw)
+	if next.Title == "" {
+		return line(next.Text, maxTitle)
+	}
+	if artist := next.String("artist"); artist != "" {
+		return line(artist+" – "+next.Title, maxTitle)
+	}
+	return line(next.Title, maxTitle)
+}
+
+// isLive reads "live": true, or whatever describes who is on air.
+func isLive(raw json.RawMessage) bool {
+	switch strings.TrimSpace(string(raw)) {
+	case "", "null", "false", `""`, "0", "{}":
+		return false
+	}
+	return true
+}
+
+// parseMoment reads RFC 3339, or seconds since 1970.
+func parseMoment(s string) time.Time {
+	if t, err := time.Parse(time.RFC3339, s); err == nil {
+		return t
+	}
+	seconds, err := strconv.ParseFloat(s, 64)
+	if err != nil || !(seconds > 0 && seconds < 253402300799) { // the year 9999
+		return time.Time{}
+	}
+	whole, fraction := math.Modf(seconds)
+	return time.Unix(int64(whole), int64(fraction*1e9)).UTC()
+}
