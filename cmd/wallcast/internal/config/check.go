@@ -34,7 +34,7 @@ func (d *decoder) wrongName(path []string, err error) {
 	if e := at.get(path[last]); e != nil {
 		at = e.key
 	}
-	d.fail(at, path, "%s", predicate(err))
+	d.file.fail(at, "%s", sprintf(path, "%s", predicate(err))) // what has the name is checked as well
 }
 
 // below is the path to a setting below another.

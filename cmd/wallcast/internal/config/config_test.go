@@ -20,7 +20,7 @@ import (
 type clock struct {
 	Every  time.Duration     `yaml:"every" doc:"Time between two events."`
 	Path   string            `yaml:"path" doc:"File to read."`
-	Mode   string            `yaml:"mode" doc:"What to do." enum:"tick tock"`
+	Mode   string            `yaml:"mode" doc:"What to do." enum:"tick tock replay"`
 	Count  int               `yaml:"count" doc:"Events in all."`
 	Factor float64           `yaml:"factor" doc:"How fast the time goes."`
 	Loop   bool              `yaml:"loop" doc:"Begin again."`

@@ -192,6 +192,9 @@ func syntaxMessage(message string) string {
 
 // at is the place of a node of the YAML parser, or of fallback.
 func at(n ast.Node, fallback *node) *node {
+	if m, ok := n.(*ast.MappingNode); ok && len(m.Values) > 0 && !m.IsFlowStyle {
+		n = m.Values[0].Key // its own token is the first colon
+	}
 	if n == nil || n.GetToken() == nil || n.GetToken().Position == nil {
 		return fallback
 	}
@@ -239,12 +242,15 @@ func (b *builder) node(from ast.Node) *node {
 		}
 		to.wrong = true
 		b.file.fail(to, "*%s refers to nothing; a value is marked with &%s before it", name, name)
+	case *ast.TagNode:
+		to.wrong = true
+		b.file.fail(to, "%s can't stand here: the type of a setting is known; write the value alone", from.Start.Value)
 	case *ast.NullNode, nil:
 	case ast.ScalarNode:
 		b.scalar(to, from)
 	default:
 		to.wrong = true
-		b.file.fail(to, "a %s can't stand here; write the value itself", strings.ToLower(from.Type().String()))
+		b.file.fail(to, "this can't stand in a configuration; write the value itself")
 	}
 	return to
 }
