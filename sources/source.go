@@ -34,6 +34,12 @@ type Output interface {
 	// returns from Run; an *EventError concerns this event alone.
 	Emit(ctx context.Context, e Event) error
 
+	// SaveCursor stores a cursor without an event, for a source that has come on
+	// with nothing to emit. It is a write of its own, so it is for seldom use: a
+	// cursor that matters for an event goes with the event. It retries and fails
+	// as Emit does.
+	SaveCursor(ctx context.Context, cursor json.RawMessage) error
+
 	// Warn puts a problem into the source's status and log, as an upstream that
 	// can't be reached; nil says that it is over.
 	Warn(err error)
@@ -53,7 +59,7 @@ type Event struct {
 	ID   string    // the event's id where it comes from; a second one with it is not stored
 
 	// Cursor is what Output.Cursor returns once this is the newest stored event.
-	// Nil for a source that keeps no cursor.
+	// Nil leaves it as it was, and is what a source gives that keeps no cursor.
 	Cursor json.RawMessage
 }
 

@@ -1,0 +1,166 @@
+package sourcetest
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+
+	"github.com/wallcast/wallcast/sources"
+	"github.com/wallcast/wallcast/stream"
+)
+
+var _ sources.Store = (*Store)(nil)
+
+// Store is a sources.Store in memory: for tests of what runs sources, where a
+// test decides what fails and when. Its methods may be called concurrently.
+type Store struct {
+	// Before, when set, is asked before an event is stored; its error is what
+	// Publish returns. After is asked once it is stored: its error is a lost
+	// acknowledgement. Set both before the store is used.
+	Before, After func(stream.Draft) error
+
+	mu          sync.Mutex
+	drafts      []stream.Draft
+	ids         map[string]stream.ID // by wall and DedupeID
+	checkpoints []stream.Mark
+	leases      map[string]*lease
+}
+
+type lease struct {
+	taken chan struct{} // holds a token while it is held
+	lose  context.CancelFunc
+}
+
+// NewStore returns an empty store that knows every wall.
+func NewStore() *Store {
+	return &Store{ids: map[string]stream.ID{}, leases: map[string]*lease{}}
+}
+
+// Drafts returns what is stored, oldest first.
+func (s *Store) Drafts() []stream.Draft {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]stream.Draft(nil), s.drafts...)
+}
+
+// Data returns the payloads of what is stored, oldest first.
+func (s *Store) Data() []string {
+	var all []string
+	for _, d := range s.Drafts() {
+		all = append(all, string(d.Data))
+	}
+	return all
+}
+
+// Checkpoints returns every checkpoint that was saved, oldest first.
+func (s *Store) Checkpoints() []stream.Mark {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]stream.Mark(nil), s.checkpoints...)
+}
+
+// Publish implements stream.Publisher.
+func (s *Store) Publish(ctx context.Context, d stream.Draft) (stream.Receipt, error) {
+	if err := ctx.Err(); err != nil {
+		return stream.Receipt{}, err
+	}
+	if s.Before != nil {
+		if err := s.Before(d); err != nil {
+			return stream.Receipt{}, err
+		}
+	}
+	receipt := s.keep(d)
+	if s.After != nil {
+		if err := s.After(d); err != nil {
+			return stream.Receipt{}, err
+		}
+	}
+	return receipt, nil
+}
+
+func (s *Store) keep(d stream.Draft) stream.Receipt {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := d.Subject.Wall + " " + d.DedupeID
+	if id, ok := s.ids[key]; ok && d.DedupeID != "" {
+		return stream.Receipt{ID: id, Duplicate: true}
+	}
+	if d.Mark != nil { // the caller goes on using its own
+		mark := *d.Mark
+		d.Mark = &mark
+	}
+	d.Data = append([]byte(nil), d.Data...)
+	s.drafts = append(s.drafts, d)
+	id := stream.ID{Epoch: "test", Seq: uint64(len(s.drafts))}
+	s.ids[key] = id
+	return stream.Receipt{ID: id}
+}
+
+// LastMark implements sources.Store.
+func (s *Store) LastMark(_ context.Context, source string, walls []string) (stream.Mark, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var newest stream.Mark
+	raise := func(m stream.Mark) {
+		if m.Source == source && m.Count > newest.Count {
+			newest = m
+		}
+	}
+	for _, m := range s.checkpoints {
+		raise(m)
+	}
+	for _, d := range s.drafts {
+		for _, wall := range walls {
+			if d.Mark != nil && d.Subject.Wall == wall {
+				raise(*d.Mark)
+			}
+		}
+	}
+	return newest, nil
+}
+
+// Checkpoint implements sources.Store.
+func (s *Store) Checkpoint(_ context.Context, mark stream.Mark, _ map[string]stream.ID) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	mark.Cursor = append(json.RawMessage(nil), mark.Cursor...)
+	s.checkpoints = append(s.checkpoints, mark)
+	return nil
+}
+
+// Lease implements sources.Store.
+func (s *Store) Lease(ctx context.Context, name string) (context.Context, func(), error) {
+	l := s.lease(name)
+	select {
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	case l.taken <- struct{}{}:
+	}
+	held, lose := context.WithCancel(ctx)
+	s.mu.Lock()
+	l.lose = lose
+	s.mu.Unlock()
+	return held, func() {
+		lose()
+		<-l.taken
+	}, nil
+}
+
+// Lose makes whoever holds the lease lose it.
+func (s *Store) Lose(name string) {
+	l := s.lease(name)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l.lose != nil {
+		l.lose()
+	}
+}
+
+func (s *Store) lease(name string) *lease {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.leases[name] == nil {
+		s.leases[name] = &lease{taken: make(chan struct{}, 1)}
+	}
+	return s.leases[name]
+}
