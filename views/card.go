@@ -205,6 +205,12 @@ func (s song) progress() bool { return !s.off && !s.started.IsZero() && s.length
 
 func (s song) startedMillis() string { return strconv.FormatInt(s.started.UnixMilli(), 10) }
 
+// clock is the song's length as people write it.
+func (s song) clock() string {
+	n := int(s.length / time.Second)
+	return fmt.Sprintf("%d:%02d", n/60, n%60)
+}
+
 func (s song) seconds() string { return strconv.Itoa(int(s.length / time.Second)) }
 
 // nextSong reads "next", which is a text or an object like a song.

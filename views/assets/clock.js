@@ -2,9 +2,11 @@
 // What changes by itself: how long ago a card came, how far a song is, cards
 // that expire, and the headlines taking turns.
 
-const lang = document.documentElement.lang || "en";
+// The wall's language, as it is written where the reader is.
+const own = document.documentElement.lang || "en";
+const lang = navigator.languages.find((l) => l.split("-")[0] === own) ?? own;
 const minutes = new Intl.NumberFormat(lang, { style: "unit", unit: "minute", unitDisplay: "short" });
-const clockTime = new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit" });
+const clockTime = new Intl.DateTimeFormat(lang, { hour: "numeric", minute: "2-digit" });
 const shortDate = new Intl.DateTimeFormat(lang, { day: "numeric", month: "short" });
 const oldDate = new Intl.DateTimeFormat(lang, { day: "numeric", month: "short", year: "numeric" });
 const longDate = new Intl.DateTimeFormat(lang, { weekday: "long", day: "numeric", month: "long", year: "numeric" });
@@ -46,10 +48,15 @@ export function dress(root) {
   progress(root, at);
 }
 
+/** @param {number} seconds */
+const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
+
 /** @param {ParentNode} root @param {number} at */
 function progress(root, at) {
   for (const el of root.querySelectorAll("progress")) {
     el.value = Math.max(0, Math.min(el.max, (at - Number(el.dataset.started)) / 1000));
+    const played = el.nextElementSibling;
+    if (played) write(played, `${clock(el.value)} / ${clock(el.max)}`);
   }
 }
 
