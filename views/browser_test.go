@@ -2,24 +2,23 @@ package views_test
 
 import (
 	"context"
-	"flag"
+	"iter"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
 // live is the expression that the page's stream is open.
 const live = `document.getElementById("state")?.dataset.state === "live"`
-
-var screenshots = flag.String("screenshots", "", "folder to write pictures of the demo wall to")
 
 // tab is a page in a browser of the test's own.
 type tab struct {
@@ -52,27 +51,70 @@ func browser(t *testing.T) *tab {
 		t.Fatal("starting chromium: ", err)
 	}
 	ctx, expire := context.WithTimeout(ctx, 90*time.Second)
-	t.Cleanup(expire)
 	b := &tab{t: t, ctx: ctx}
-	b.watch()
+	var watching sync.WaitGroup
+	messages := chromedp.Console(ctx)
+	watching.Go(func() { b.watch(messages) })
+	t.Cleanup(func() {
+		b.mustBeClean()
+		expire()
+		watching.Wait()
+	})
+	b.do(beforeScripts(`
+		window.violations = [];
+		window.executed = [];
+		window.alert = (what) => executed.push(String(what));
+		document.addEventListener("securitypolicyviolation", (e) => violations.push(e.violatedDirective + " " + e.sample));
+		window.skipped = 0;
+		const clock = Date.now;
+		Date.now = () => clock() + window.skipped;`))
 	return b
 }
 
 // watch collects what the page complains about.
-func (b *tab) watch() {
-	messages := chromedp.Console(b.ctx)
-	go func() {
-		for m, err := range messages {
-			if err != nil {
-				return
-			}
-			if m.Type == chromedp.ConsoleException || m.Type == chromedp.ConsoleError {
-				b.mu.Lock()
-				b.complaints = append(b.complaints, m.Text)
-				b.mu.Unlock()
-			}
+func (b *tab) watch(messages iter.Seq2[chromedp.ConsoleMessage, error]) {
+	for m, err := range messages {
+		if err != nil {
+			return
 		}
-	}()
+		// A stream that is refused is part of what is tested.
+		if m.Type == chromedp.ConsoleException || m.Type == chromedp.ConsoleError && !strings.HasPrefix(m.Text, "Failed to load resource") {
+			b.mu.Lock()
+			b.complaints = append(b.complaints, m.Text)
+			b.mu.Unlock()
+		}
+	}
+}
+
+// mustBeClean fails the test when the page has run what it must not, or broken
+// its own policy.
+func (b *tab) mustBeClean() {
+	b.t.Helper()
+	if b.ctx.Err() != nil {
+		return
+	}
+	if bad := eval[[]string](b, "[...violations, ...executed]"); len(bad) > 0 {
+		b.t.Errorf("the page violated its policy or ran what was typed: %q", bad)
+	}
+	if c := b.complained(); len(c) > 0 {
+		b.t.Errorf("the page complained: %q", c)
+	}
+}
+
+// beforeScripts runs source in every document before the page's own scripts.
+func beforeScripts(source string) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: source})
+		return err
+	})
+}
+
+// open loads the wall's page and waits for its stream.
+func (b *tab) open(s *server, query string) *viewer {
+	b.t.Helper()
+	b.do(chromedp.Navigate(s.URL + "/walls/main" + query))
+	b.until(live)
+	return s.viewer()
 }
 
 // complained returns what the page complained about so far.
@@ -125,36 +167,4 @@ func scheme(name string) chromedp.Action[chromedp.Void] {
 		})
 		return err
 	})
-}
-
-func TestScreenshots(t *testing.T) {
-	if *screenshots == "" {
-		t.Skip("wants -screenshots FOLDER")
-	}
-	if err := os.MkdirAll(*screenshots, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	s := newServer(t)
-	b := browser(t)
-	for _, shot := range []struct {
-		name          string
-		query         string
-		width, height int64
-		scale         float64
-	}{
-		{"phone", "", 390, 844, 2}, {"laptop", "", 1280, 800, 1}, {"tv", "?view=tv", 1920, 1080, 1}, {"long", "", 1280, 2600, 1}, {"phone-long", "", 390, 2800, 1},
-	} {
-		for _, name := range []string{"light", "dark"} {
-			b.do(chromedp.EmulateViewport(shot.width, shot.height, chromedp.EmulateScale(shot.scale)), scheme(name),
-				chromedp.Navigate(s.URL+"/walls/main"+shot.query))
-			b.until(live)
-			png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
-			if err != nil {
-				t.Fatalf("%s %s: %v", shot.name, name, err)
-			}
-			if err := os.WriteFile(filepath.Join(*screenshots, shot.name+"-"+name+".png"), png, 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
 }

@@ -153,7 +153,7 @@ func addressLength(s string) int {
 		switch {
 		case last == ')' && strings.Count(s[:end], "(") >= strings.Count(s[:end], ")"):
 			return end
-		case !strings.ContainsRune(".,;:!?'\")]*_~»”’…", last):
+		case !strings.ContainsRune(".,;:!?'\")]*_~«»“”‘’…。、", last):
 			return end
 		}
 		end -= size

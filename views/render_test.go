@@ -1,0 +1,437 @@
+package views_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"flag"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/net/html"
+	"golang.org/x/net/html/atom"
+
+	"github.com/wallcast/wallcast/stream"
+	"github.com/wallcast/wallcast/views"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+func render(t testing.TB, e stream.Event) string {
+	t.Helper()
+	b, err := views.RenderCard(demoWall, e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func renderPage(t testing.TB, p views.Page) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := views.PageComponent(p).Render(context.Background(), &b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// TestCards compares cards with what somebody has looked at.
+func TestCards(t *testing.T) {
+	for name, e := range map[string]stream.Event{
+		"text":    event(1, noon, "", "hello from curl, see https://example.com/a_(b)."),
+		"message": event(2, noon, "", `{"text":"two\n\n\n\nparagraphs","title":"A title","url":"https://example.com/x?a=1&b=2","author":{"name":"Noor","url":"https://example.com/noor"},"time":"2026-11-20T08:00:00+02:00","expires":"2026-12-01T00:00:00Z"}`),
+		"friend":  event(3, noon, "friend/maya", `{"author":"Maya","text":"joined"}`),
+		"fields":  event(4, noon, "order-shipped", `{"order_number":4711,"ok":true,"to":"Yard <9>","none":null,"parts":[1,2]}`),
+		"song":    event(5, noon, "song/jazz", `{"station":"Jazz","artist":"A & B","title":"C","album":"D","started_at":1795348800,"duration":256.5,"next":{"artist":"E","title":"F"},"live":true}`),
+		"off":     event(6, noon, "song/jazz", `{"station":"Jazz","title":"C","state":"offline","started_at":1795348800,"duration":10}`),
+		"alert":   event(7, noon, "alert", `careful`),
+		"ticker":  event(8, noon, "headline", `{"title":"Read this","url":"http://example.com"}`),
+		"picture": event(9, noon, "", `{"text":"look","image":"https://elsewhere.example/cat.jpg"}`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := strings.ReplaceAll(render(t, e), "><", ">\n<") + "\n"
+			path := filepath.Join("testdata", name+".html")
+			if *update {
+				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(string(want), got); d != "" {
+				t.Errorf("the card looks different (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+func TestImageIsShownOnlyFromHere(t *testing.T) {
+	w := demoWall
+	w.Image = func(src string) string { return "/images/" + base64.RawURLEncoding.EncodeToString([]byte(src)) }
+	e := event(1, noon, "", `{"text":"look","image":"https://elsewhere.example/cat.jpg","author":{"name":"A","image":"https://elsewhere.example/a.png"}}`)
+	b, err := views.RenderCard(w, e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(b), `src="/images/`); n != 2 {
+		t.Errorf("%d images are shown, want the picture and the avatar: %s", n, b)
+	}
+	if strings.Contains(string(b), "elsewhere") {
+		t.Errorf("the card names another host: %s", b)
+	}
+}
+
+// allowed returns the browser's allow-lists, as they stand in fragment.js.
+func allowed(t testing.TB) (elements, attributes map[string]bool) {
+	t.Helper()
+	b, err := os.ReadFile("assets/fragment.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := func(name string) map[string]bool {
+		found := regexp.MustCompile(`(?s)const ` + name + ` = new Set\((.*?)\);`).FindStringSubmatch(string(b))
+		if found == nil {
+			t.Fatalf("fragment.js has no list of %s", name)
+		}
+		set := map[string]bool{}
+		for _, quoted := range regexp.MustCompile(`"([^"]*)"`).FindAllStringSubmatch(found[1], -1) {
+			for _, word := range strings.Fields(quoted[1]) {
+				set[strings.ToLower(word)] = true
+			}
+		}
+		return set
+	}
+	return list("elements"), list("attributes")
+}
+
+// mustBeSafe parses a card as a browser does and checks that it is one article
+// of what the browser's allow-list lets through.
+func mustBeSafe(t testing.TB, id, card string, elements, attributes map[string]bool) {
+	t.Helper()
+	if !utf8.ValidString(card) {
+		t.Error("the card is not valid UTF-8")
+	}
+	if len(card) > 64<<10 {
+		t.Errorf("the card is %d bytes long", len(card))
+	}
+	for _, r := range card {
+		if r < ' ' && r != '\n' || '\u202a' <= r && r <= '\u202e' || '\u2066' <= r && r <= '\u2069' {
+			t.Errorf("the card holds %U", r)
+		}
+	}
+	root := &html.Node{Type: html.ElementNode, Data: "body", DataAtom: atom.Body}
+	nodes, err := html.ParseFragment(strings.NewReader(card), root)
+	if err != nil || len(nodes) != 1 || nodes[0].Data != "article" {
+		t.Fatalf("the card is not one article: %v, %d nodes\n%.2000s", err, len(nodes), card)
+	}
+	for n := range nodes[0].Descendants() {
+		checkNode(t, id, n, elements, attributes)
+	}
+	checkNode(t, id, nodes[0], elements, attributes)
+}
+
+func checkNode(t testing.TB, id string, n *html.Node, elements, attributes map[string]bool) {
+	t.Helper()
+	switch {
+	case n.Type == html.TextNode:
+		return
+	case n.Type != html.ElementNode || n.Namespace != "" || !elements[n.Data]:
+		t.Errorf("the card holds %q (namespace %q)", n.Data, n.Namespace)
+	}
+	for _, a := range n.Attr {
+		switch {
+		case !attributes[a.Key]:
+			t.Errorf("<%s> has the attribute %s=%q", n.Data, a.Key, a.Val)
+		case a.Key == "id" && (a.Val != "e-"+id || n.Data != "article"):
+			t.Errorf("<%s> has the id %q", n.Data, a.Val)
+		case a.Key == "href" && !strings.HasPrefix(a.Val, "http://") && !strings.HasPrefix(a.Val, "https://"):
+			t.Errorf("a link leads to %q", a.Val)
+		case a.Key == "src":
+			t.Errorf("an image is loaded from %q", a.Val)
+		}
+	}
+	if n.Data == "a" {
+		for _, a := range n.Attr {
+			if a.Key == "rel" && a.Val == "nofollow ugc noopener noreferrer" {
+				return
+			}
+		}
+		t.Error("a link credits its target")
+	}
+}
+
+func TestHostilePayloadsAreData(t *testing.T) {
+	if len(hostile) < 60 {
+		t.Fatalf("only %d payloads", len(hostile))
+	}
+	elements, attributes := allowed(t)
+	for i, payload := range hostile {
+		for _, address := range []string{"", "unheard-of/key-1", "song/x", "alert", "headline"} {
+			card := render(t, event(uint64(i+1), noon, address, payload))
+			if strings.Contains(card, "<script") {
+				t.Errorf("payload %d: %.200s", i, card)
+			}
+			mustBeSafe(t, id(uint64(i+1)).String(), card, elements, attributes)
+		}
+	}
+}
+
+func FuzzCard(f *testing.F) {
+	for _, payload := range hostile {
+		if len(payload) < 4000 {
+			f.Add(payload)
+		}
+	}
+	elements, attributes := allowed(f)
+	f.Fuzz(func(t *testing.T, payload string) {
+		for _, address := range []string{"", "song/x", "alert", "headline"} {
+			mustBeSafe(t, id(1).String(), render(t, event(1, noon, address, payload)), elements, attributes)
+		}
+	})
+}
+
+func TestWhatIsNoEventHasNoCard(t *testing.T) {
+	for _, e := range []stream.Event{{ID: id(1)}, {ID: id(2), Control: stream.Retract, Target: id(1)}} {
+		if got := render(t, e); got != "" {
+			t.Errorf("%v shows as %q", e, got)
+		}
+	}
+}
+
+func TestLinks(t *testing.T) {
+	for text, want := range map[string][]string{
+		"see https://example.com.":                    {"https://example.com"},
+		"(http://example.com/a_(b))":                  {"http://example.com/a_(b)"},
+		"HTTPS://Example.com/A, and https://b.test/?": {"https://Example.com/A", "https://b.test/"},
+		"xhttps://example.com ftp://example.com":      nil,
+		"https:// http://":                            nil,
+		"https://user@evil.example/":                  nil,
+		"://https://example.com/":                     {"https://example.com/"},
+		"„https://example.com/“":                      {"https://example.com/"},
+	} {
+		var got []string
+		for _, m := range regexp.MustCompile(`href="([^"]*)"`).FindAllStringSubmatch(render(t, event(1, noon, "", text)), -1) {
+			got = append(got, html.UnescapeString(m[1]))
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%q (-want +got):\n%s", text, d)
+		}
+	}
+}
+
+// shown returns the ids in a slot of a rendered page, in the order of the document.
+func shown(t *testing.T, page, slot string) []string {
+	t.Helper()
+	root, err := html.Parse(strings.NewReader(page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for n := range root.Descendants() {
+		attr := map[string]string{}
+		for _, a := range n.Attr {
+			attr[a.Key] = a.Val
+		}
+		if n.Data == "article" && attr["data-slot"] == slot {
+			ids = append(ids, strings.TrimPrefix(attr["data-id"], demoEpoch+"-"))
+		}
+	}
+	return ids
+}
+
+func TestPageArrangesCards(t *testing.T) {
+	at := func(seq uint64, address string) stream.Event { return event(seq, noon, address, "text") }
+	expired := event(9, noon, "", `{"text":"x","expires":"2026-11-22T11:59:59Z"}`)
+	p := views.Page{Wall: demoWall, Now: noon, Head: id(100)}
+	p.Cards = []stream.Event{at(2, "song/jazz"), at(3, "counter/a"), at(14, "counter/b")}
+	p.Events = []stream.Event{
+		at(4, "song/rock"), at(5, "alert"), at(6, "headline"), at(7, ""), at(8, "unheard-of"), expired,
+		at(10, "alert"), at(11, "headline"), at(12, ""), {ID: id(13), Control: stream.Retract, Target: id(7)},
+		at(14, "counter/b"), {ID: id(15)}, at(16, "song"),
+	}
+	page := renderPage(t, p)
+	for slot, want := range map[string][]string{
+		views.Bar:      {"16", "4", "2"},
+		views.Banner:   {"10"},
+		views.Ticker:   {"11", "6"},
+		views.Timeline: {"14", "12", "8", "3"},
+	} {
+		if d := cmp.Diff(want, shown(t, page, slot)); d != "" {
+			t.Errorf("%s (-want +got):\n%s", slot, d)
+		}
+	}
+
+	p.Events = nil
+	for i := range 500 {
+		p.Events = append(p.Events, at(uint64(i+100), ""), at(uint64(i+1000), "headline"))
+	}
+	page = renderPage(t, p)
+	if n := len(shown(t, page, views.Timeline)); n != 30 {
+		t.Errorf("the timeline has %d cards, want 30", n)
+	}
+	if n := len(shown(t, page, views.Ticker)); n != 10 {
+		t.Errorf("the ticker has %d cards, want 10", n)
+	}
+}
+
+func TestEmptyPageSaysWhatToTry(t *testing.T) {
+	page := renderPage(t, views.Page{Wall: views.Wall{Name: "main"}, Now: noon, Publish: "curl -d 'hello' localhost:8080/walls/main/events"})
+	if !strings.Contains(page, "<code>curl -d &#39;hello&#39; localhost:8080/walls/main/events</code>") || !strings.Contains(page, `<div id="empty">`) {
+		t.Errorf("an empty page is %s", page)
+	}
+	if page := renderPage(t, demoPage(noon)); !strings.Contains(page, `<div id="empty" hidden>`) {
+		t.Error("a page with cards says that it is empty")
+	}
+}
+
+func TestPageSpeaksItsLanguage(t *testing.T) {
+	p := demoPage(noon)
+	p.Wall.Lang = "ar-EG"
+	if page := renderPage(t, p); !strings.Contains(page, `<html lang="ar-EG" dir="rtl"`) {
+		t.Errorf("the page begins %.200s", page)
+	}
+}
+
+func TestThemeAndPolicy(t *testing.T) {
+	p := demoPage(noon)
+	p.Wall.Kinds = map[string]views.Kind{
+		"friend":              {Color: "oklch(55% 0.12 150)"},
+		"bad":                 {Color: "red}</style><script>alert(1)</script>"},
+		"worse":               {Color: "url(//evil.example)"},
+		`x"]{} [data-kind="y`: {Color: "red"},
+	}
+	page := renderPage(t, p)
+	style := regexp.MustCompile(`<style>(.*?)</style>`).FindStringSubmatch(page)
+	if style == nil {
+		t.Fatal("the page has no style of its own")
+	}
+	if want := `:root{--accent-of:#b2371d}[data-kind="friend"]{--kind:oklch(55% 0.12 150)}`; style[1] != want {
+		t.Errorf("the style is %s, want %s", style[1], want)
+	}
+	policy := views.ContentSecurityPolicy(p.Wall, "https://example.com")
+	sum := sha256.Sum256([]byte(style[1]))
+	for _, want := range []string{
+		"default-src 'none'", "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'",
+		"frame-ancestors https://example.com", "trusted-types wallcast", "script-src 'self';",
+	} {
+		if !strings.Contains(policy, want) {
+			t.Errorf("the policy lacks %q: %s", want, policy)
+		}
+	}
+	if strings.Contains(policy, "unsafe") {
+		t.Errorf("the policy is %s", policy)
+	}
+	for _, c := range []string{"#2e7d32", "#abc", "teal", "rgb(1 2 3 / 50%)"} {
+		if err := views.CheckColor(c); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, c := range []string{"", "#12", "red;", "var(--x)", "url(x)", "#2e7d32 "} {
+		if views.CheckColor(c) == nil {
+			t.Errorf("%q passes for a colour", c)
+		}
+	}
+}
+
+func TestAssets(t *testing.T) {
+	get := func(method, url, accept string) *http.Response {
+		r := httptest.NewRequest(method, url, nil)
+		r.Header.Set("Accept-Encoding", accept)
+		w := httptest.NewRecorder()
+		views.Assets().ServeHTTP(w, r)
+		return w.Result()
+	}
+	url := views.AssetURL("wall.css")
+	plain, zipped := get("GET", url, "gzip;q=0, br"), get("GET", url, "br, gzip")
+	if plain.Header.Get("Content-Encoding") != "" || zipped.Header.Get("Content-Encoding") != "gzip" {
+		t.Errorf("encodings: %v, %v", plain.Header, zipped.Header)
+	}
+	in, err := gzip.NewReader(zipped.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a, b bytes.Buffer
+	if _, err := a.ReadFrom(plain.Body); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.ReadFrom(in); err != nil {
+		t.Fatal(err)
+	}
+	if a.Len() == 0 || a.String() != b.String() || strings.Contains(a.String(), "/*") {
+		t.Errorf("the style sheet is not itself: %d and %d bytes", a.Len(), b.Len())
+	}
+	if c := plain.Header.Get("Cache-Control"); !strings.Contains(c, "immutable") {
+		t.Errorf("Cache-Control: %s", c)
+	}
+	old := get("GET", "/assets/0123456789abcdef/wall.js", "")
+	if c := old.Header.Get("Cache-Control"); old.StatusCode != 200 || c != "no-cache" {
+		t.Errorf("another build's asset: %s, %s", old.Status, c)
+	}
+	for request, want := range map[string]int{
+		"HEAD " + url: 200, "POST " + url: 405, "GET /assets/x/none.js": 404, "GET /assets/": 404, "GET /assets/x/tsconfig.json": 404,
+	} {
+		method, path, _ := strings.Cut(request, " ")
+		if got := get(method, path, "").StatusCode; got != want {
+			t.Errorf("%s: %d, want %d", request, got, want)
+		}
+	}
+}
+
+// TestBudgets holds what the page may weigh, gzipped.
+func TestBudgets(t *testing.T) {
+	weigh := func(data []byte) int {
+		var out bytes.Buffer
+		w := gzip.NewWriter(&out)
+		if _, err := w.Write(data); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return out.Len()
+	}
+	p := demoPage(noon)
+	for i := range 30 {
+		p.Events = append(p.Events, event(uint64(100+i), noon, "", fmt.Sprintf(`{"author":"Reader %d","text":"%s"}`, i, strings.Repeat(fmt.Sprintf("Sentence %x of no two alike. ", i*7919), 8))))
+	}
+	page := renderPage(t, p)
+	if n := len(shown(t, page, views.Timeline)); n != 30 {
+		t.Fatalf("the page has %d cards in its timeline", n)
+	}
+	var script []byte
+	for _, name := range []string{"wall.js", "connection.js", "fragment.js", "clock.js"} {
+		script = append(script, asset(t, name)...)
+	}
+	for what, w := range map[string]struct {
+		data  []byte
+		limit int
+	}{"page": {[]byte(page), 14 << 10}, "style sheet": {asset(t, "wall.css"), 5 << 10}, "script": {script, 10 << 10}} {
+		n := weigh(w.data)
+		t.Logf("the %s weighs %d bytes", what, n)
+		if n > w.limit {
+			t.Errorf("the %s weighs %d bytes gzipped, %d are allowed", what, n, w.limit)
+		}
+	}
+}
+
+func asset(t *testing.T, name string) []byte {
+	t.Helper()
+	w := httptest.NewRecorder()
+	views.Assets().ServeHTTP(w, httptest.NewRequest("GET", views.AssetURL(name), nil))
+	return w.Body.Bytes()
+}
