@@ -1,0 +1,92 @@
+// Package sse serves walls as Server-Sent Events: frames, fan-out, replay and
+// the handler of GET /walls/{wall}/events.
+//
+// # Usage
+//
+//	server := sse.New(sse.Config{Reader: store, Render: views.Card})
+//	mux.HandleFunc("GET /walls/{wall}/events", func(w http.ResponseWriter, r *http.Request) {
+//		server.ServeEvents(w, r, r.PathValue("wall"))
+//	})
+//
+// [Server.Snapshot] gives what a page is rendered from; a stream that resumes
+// after its Head misses nothing and repeats nothing. [Server.EndWall] ends the
+// streams of a wall that is gone, [Server.Shutdown] those of all.
+//
+// A client says what it wants in the address:
+//
+//	kinds=a,b        only events of these kinds, and retractions
+//	last=N           start with the last N events that are held and pass
+//	lastEventId=ID   go on after an event; the header Last-Event-ID wins over it, both over last
+//	as=json          each event as {id, kind, key, time, source, data}; key and source only if it has them
+//	as=html          each event as its rendered card
+//	wait=25s         of a poll: wait so long for news, at most a minute
+//
+// Without as, data is the payload as published, with U+FFFD for what is not
+// UTF-8. In JSON, data is the payload itself where that is an object, else a string.
+//
+// With "Accept: application/json" the answer is {events, next, gap} instead of a
+// stream: the same objects, at most 1,000 or about 4 MB of them; next is the id
+// to go on from; gap is there when there is one. A retraction is an object of
+// the kind "wall:retract". Without an id and last, events is empty and next is
+// the head. With as=html each object has the card in html too. When the wait
+// ends without news, events is empty and next has moved on.
+//
+// A request that is wrong is answered 400, a wall that does not exist 404, both
+// with application/problem+json. What is wrong on this side is answered 200 and
+// a wall:bye on a stream, because any other status ends a browser's EventSource
+// for good, and 503 with Retry-After to a poll.
+//
+// # Events of ours
+//
+// An event of kind message is an unnamed SSE message, another is named by its
+// kind; its id is "<epoch>-<sequence>". The events of ours carry ids too, the
+// position up to which the stream has considered everything, so that a viewer
+// whose filter passes little does not fall behind:
+//
+//	wall:hello    {wall, build, head, kinds: [{kind, label}]}   first of all; its id is what the stream starts after
+//	wall:ping     {time, viewers}    every 15 s; time in Unix milliseconds, viewers of this wall and process
+//	wall:kind     {kind, label}      before the first event of a kind that wall:hello did not name
+//	wall:gap      {from, first, reason}   events are missing: see Resuming
+//	wall:retract  {id}               take this event off; when it was the newest of its kind and key, the card goes
+//	wall:bye      {reason, retry}    the server ends the stream; come back after retry milliseconds
+//
+// The reasons of wall:bye are full (too many viewers), unavailable (the store
+// can't be reached), reset (the store was replaced), removed (the wall is no
+// more) and shutdown. A bye to a stream that had not begun has no id: the client
+// keeps the one that it came with.
+//
+// # Resuming
+//
+// After an id, a viewer gets everything that followed and that is still held,
+// in order, once, and goes live. Holes that retractions leave are no gap. When
+// the id can't be gone on from, wall:gap says why, and what is still held
+// follows: first the keyed cards that outlived the history, in the order of
+// their ids, then a wall:ping at the position before the history, then the
+// history from "first" on. The reasons are expired (the history begins later),
+// recreated (an id of another life of the store), future (never given out) and
+// unknown (no id of ours). from is the id as it was given.
+//
+// Where a wall's limits are so narrow that events are evicted before they could
+// be sent, a wall:gap {reason: "expired"} stands in the midst of the stream, in
+// their place; from is then the last id considered, and the keyed cards among
+// them follow.
+//
+// What the store has evicted is not served from memory to those who come.
+//
+// # Slow viewers
+//
+// The reader of a wall waits for no viewer. A viewer takes all that is pending,
+// up to 64 KiB, and writes it at once; one whose write is stuck for
+// Config.WriteTimeout is dropped. Who falls out of the window in memory is
+// served on from the store, a stretch at a time, until the window has it again.
+//
+// # Concurrency
+//
+// One goroutine per wall that somebody watches reads the store and fills the
+// wall's window, which is bounded by entries and bytes. A viewer is a cursor
+// into the window; it runs on its request's goroutine and holds a buffer only
+// while it writes. Each representation of an event is encoded by the first
+// viewer that needs it and shared by all others. Of a burst, viewers are woken
+// at most every 5 ms. A wall that nobody has watched for a minute is no longer
+// read and costs nothing.
+package sse

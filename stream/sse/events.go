@@ -1,0 +1,236 @@
+package sse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/wallcast/wallcast/stream"
+)
+
+// ServeEvents serves GET /walls/{wall}/events: an event stream, or JSON where
+// the client asks for application/json. The package documentation has the
+// protocol. Who may read is the caller's to check before.
+func (s *Server) ServeEvents(w http.ResponseWriter, r *http.Request, wall string) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Add("Vary", "Accept")
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+	case http.MethodOptions:
+		w.Header().Set("Allow", "GET, HEAD, OPTIONS")
+		w.WriteHeader(http.StatusNoContent)
+		return
+	default:
+		w.Header().Set("Allow", "GET, HEAD, OPTIONS")
+		problem(w, http.StatusMethodNotAllowed, "events are read with GET")
+		return
+	}
+	if !s.cfg.Walls(wall) {
+		problem(w, http.StatusNotFound, fmt.Sprintf("there is no wall %.80q here", wall))
+		return
+	}
+	q, err := parseQuery(r)
+	if err == nil && q.rep != asPayload && q.rep != asJSON && s.cfg.Render == nil {
+		err = errors.New("as=html is not available here; use as=json or leave it out")
+	}
+	switch {
+	case err != nil:
+		problem(w, http.StatusBadRequest, err.Error())
+	case q.poll:
+		s.servePoll(w, r, wall, q)
+	default:
+		s.serveStream(w, r, wall, q)
+	}
+}
+
+// connection is the client's side of an event stream.
+type connection struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	timeout time.Duration
+	clear   bool // a write deadline that passes between writes ends the stream
+}
+
+// connect sends nothing yet. It lifts the limits that the HTTP server puts on
+// requests that end.
+func (s *Server) connect(w http.ResponseWriter, r *http.Request) *connection {
+	c := &connection{w, http.NewResponseController(w), s.cfg.WriteTimeout, r.ProtoMajor >= 2}
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("X-Accel-Buffering", "no")
+	// Not supported by all that wraps a response; then the server has no timeouts either, or they count.
+	_ = c.control.SetReadDeadline(time.Time{})
+	return c
+}
+
+// write sends b at once. An error means that the client is gone or stuck.
+func (c *connection) write(b []byte) error {
+	_ = c.control.SetWriteDeadline(time.Now().Add(c.timeout))
+	if _, err := c.w.Write(b); err != nil {
+		return err
+	}
+	if err := c.control.Flush(); err != nil {
+		return err
+	}
+	if c.clear {
+		_ = c.control.SetWriteDeadline(time.Time{})
+	}
+	return nil
+}
+
+// serveStream answers with an event stream. Whatever is wrong on our side is
+// answered with 200 and a wall:bye, because any other status ends a browser's
+// EventSource for good.
+func (s *Server) serveStream(w http.ResponseWriter, r *http.Request, wall string, q query) {
+	c := s.connect(w, r)
+	if r.Method == http.MethodHead {
+		w.WriteHeader(http.StatusOK)
+		return
+	}
+	release, err := s.admit(r)
+	if err != nil {
+		s.turnAway(c, err)
+		return
+	}
+	defer release()
+	h, leave, err := s.hub(wall)
+	if err != nil {
+		s.turnAway(c, err)
+		return
+	}
+	defer leave()
+	v, begin, err := h.join(r.Context(), q)
+	if err != nil {
+		s.turnAway(c, err)
+		return
+	}
+	h.viewers.Add(1)
+	defer h.viewers.Add(-1)
+	s.pump(r.Context(), c, v, q.rep, s.opening(v, begin, q.rep))
+}
+
+// turnAway ends a stream that did not begin. It sends no id: the client keeps
+// the one it has.
+func (s *Server) turnAway(c *connection, err error) {
+	retry := s.retry()
+	if errors.Is(err, errFull) {
+		retry = s.later()
+	}
+	_ = c.write(appendBye(nil, stream.ID{}, s.byeReason(err), retry)) // it ends either way
+}
+
+// byeReason is what a viewer is told of an error.
+func (s *Server) byeReason(err error) string {
+	switch {
+	case errors.Is(err, errFull), errors.Is(err, errShutdown):
+		return err.Error()
+	case errors.Is(err, stream.ErrReset):
+		return byeReset
+	case errors.Is(err, context.Canceled):
+	default:
+		s.cfg.Log.Debug("a stream can't be served", "error", err)
+	}
+	return byeUnavailable
+}
+
+// opening makes the first write of a stream: everything up to where the history begins.
+func (s *Server) opening(v *viewer, begin start, rep representation) []byte {
+	f := v.feed
+	kinds := f.nameKinds(begin.state.Kinds...)
+	v.named = len(kinds)
+	greeting := hello{Wall: f.wall, Build: s.cfg.Build, Head: begin.state.Head().String(), Kinds: []kindLabel{}}
+	for _, kind := range slices.Sorted(slices.Values(kinds)) {
+		greeting.Kinds = append(greeting.Kinds, kindLabel{kind, s.cfg.Label(f.wall, kind)})
+	}
+	before := f.id(begin.before())
+	dst := appendRetry(nil, s.retry())
+	dst = appendOurs(dst, helloEvent, before, greeting)
+	if begin.gap != nil {
+		dst = appendOurs(dst, gapEvent, before, begin.gap)
+	}
+	for _, e := range begin.cards {
+		dst = v.appendEntry(dst, e, rep)
+	}
+	if len(begin.cards) > 0 {
+		// The ids of the cards are older than the history; who comes back with
+		// one of them would be told of a gap. This one puts it right.
+		viewers := int(v.hub.viewers.Load())
+		dst = appendOurs(dst, pingEvent, f.id(begin.after), pingData{time.Now().UnixMilli(), viewers})
+	}
+	return dst
+}
+
+// pump sends a viewer first the opening, then what its wall has for it, until
+// one of them ends.
+func (s *Server) pump(ctx context.Context, c *connection, v *viewer, rep representation, opening []byte) {
+	stopping := s.stopping
+	var turn <-chan time.Time // when it is this stream's turn to end
+	for {
+		more, err := s.send(ctx, c, v, rep, opening)
+		if err != nil || ctx.Err() != nil {
+			return
+		}
+		opening = nil
+		select {
+		case <-ctx.Done():
+			return
+		case <-more:
+			continue
+		case <-v.feed.ended:
+			s.sayBye(c, v, v.feed.reason)
+			return
+		case <-v.hub.removed:
+			s.sayBye(c, v, byeRemoved)
+			return
+		case <-stopping:
+			stopping = nil
+			turn = time.After(rand.N(s.cfg.Drain))
+		case <-turn:
+			s.sayBye(c, v, byeShutdown)
+			return
+		case <-s.reading.Done():
+			s.sayBye(c, v, byeShutdown)
+			return
+		}
+	}
+}
+
+// ready is what send returns when there is more already.
+var ready = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+// send writes what is pending, in one write behind what is given, and returns a
+// channel that is closed when there is more. An error ends the stream.
+func (s *Server) send(ctx context.Context, c *connection, v *viewer, rep representation, before []byte) (<-chan struct{}, error) {
+	b := batches.Get().(*batch)
+	defer b.free()
+	b.out = append(b.out, before...)
+	if err := v.take(ctx, b); err != nil {
+		if len(b.out) > 0 && c.write(b.out) != nil {
+			return nil, err
+		}
+		s.sayBye(c, v, s.byeReason(err))
+		return nil, err
+	}
+	v.encode(b, rep)
+	if len(b.out) > 0 {
+		if err := c.write(b.out); err != nil {
+			return nil, err
+		}
+	}
+	if b.news == nil {
+		return ready, nil
+	}
+	return b.news, nil
+}
+
+// sayBye ends a stream with a wall:bye at the viewer's position.
+func (s *Server) sayBye(c *connection, v *viewer, reason string) {
+	_ = c.write(appendBye(nil, v.feed.id(v.cursor), reason, s.retry())) // it ends either way
+}
