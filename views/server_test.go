@@ -24,6 +24,8 @@ type server struct {
 	page    views.Page
 	refuse  bool // answer event streams 502
 	refused int
+
+	staleBuild string // the build that pages are rendered with, where it is another than that of the streams
 }
 
 // viewer is one open stream.
@@ -58,6 +60,9 @@ func (s *server) edit(change func(p *views.Page)) {
 func (s *server) servePage(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	p := s.page
+	if s.staleBuild != "" {
+		p.Build = s.staleBuild
+	}
 	s.mu.Unlock()
 	p.View = r.FormValue("view")
 	w.Header().Set("Content-Security-Policy", views.ContentSecurityPolicy(p.Wall, "'none'"))

@@ -71,6 +71,7 @@ export function connect(address, last, on) {
   };
 
   const lose = () => {
+    if (!lost) setTimeout(look, late);
     lost ||= Date.now();
     look();
   };

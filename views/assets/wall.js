@@ -333,7 +333,7 @@ function forget(first) {
   const divider = document.createElement("p");
   divider.className = "gap";
   divider.textContent = words.gap;
-  slots.timeline.prepend(divider);
+  slots.timeline.insertBefore(divider, first ? successor(slots.timeline, first) : null);
 }
 
 /**

@@ -1,0 +1,411 @@
+package views_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"github.com/wallcast/wallcast/views"
+)
+
+// cardOf is the expression for the element of the event seq.
+func cardOf(seq uint64) string { return fmt.Sprintf(`document.getElementById("e-%s")`, id(seq)) }
+
+// timeline returns the sequences of the timeline's cards, from the top.
+func timeline(b *tab) []string {
+	return eval[[]string](b, `[...document.querySelectorAll("#feed > *")].map(c => c.dataset.id?.split("-")[1] ?? c.className)`)
+}
+
+func TestPageGoesOnWhereItWasRendered(t *testing.T) {
+	s, b := newServer(t), browser(t)
+	v := b.open(s, "")
+	if want := id(uint64(len(demoEvents))).String(); v.after != want {
+		t.Errorf("the stream was asked for after %s, want %s", v.after, want)
+	}
+	v.send(event(20, time.Now(), "", `{"author":"Zoe","text":"a first card"}`))
+	b.until(cardOf(20) + ` === document.getElementById("feed").firstElementChild`)
+	if got := eval[string](b, cardOf(20)+`.innerText`); !strings.Contains(got, "Zoe") || !strings.Contains(got, "now") {
+		t.Errorf("the card says %q", got)
+	}
+
+	v.send(event(21, time.Now(), "friend", `{"author":"Kim","text":"joined"}`))
+	b.until(cardOf(21) + `?.parentElement.id === "feed"`)
+	if got, want := eval[string](b, `getComputedStyle(`+cardOf(21)+`, "::before").backgroundColor`), "rgb(46, 125, 50)"; got != want {
+		t.Errorf("the rule over a friend is %s, want %s", got, want)
+	}
+	v.send(event(22, time.Now(), "alert", `{"text":"a notice"}`))
+	b.until(`document.querySelectorAll("#banner .card").length === 1 && ` + cardOf(22) + `.parentElement.id === "banner"`)
+	v.send(event(23, time.Now(), "headline", `{"title":"a headline"}`))
+	b.until(cardOf(23) + `?.parentElement.className === "strip"`)
+
+	v.frame("", "wall:kind", `{"kind":"never-heard","label":"Never heard"}`)
+	v.send(event(24, time.Now(), "never-heard", `{"depth":12}`))
+	b.until(cardOf(24) + `?.innerText.includes("12")`)
+	if got := eval[string](b, cardOf(24)+`.querySelector(".badge").innerText`); got != "Never heard" {
+		t.Errorf("the badge of an unknown kind is %q", got)
+	}
+	if got := eval[string](b, cardOf(24)+`.getAttribute("aria-posinset")`); got != "1" {
+		t.Errorf("aria-posinset is %q, want 1", got)
+	}
+}
+
+func TestKeyedCardIsReplacedInPlaceAndRetracted(t *testing.T) {
+	s, b := newServer(t), browser(t)
+	v := b.open(s, "")
+	v.send(event(30, time.Now(), "friend/kim", `{"text":"is on the way"}`))
+	v.send(event(31, time.Now(), "", `a message above`))
+	b.until(cardOf(31))
+	v.send(event(32, time.Now(), "friend/kim", `{"text":"is here"}`))
+	b.until(cardOf(32))
+	if got := timeline(b)[:3]; !slices.Equal(got, []string{"31", "32", "18"}) {
+		t.Errorf("the timeline begins %v, want the card replaced in its place", got)
+	}
+	if got := eval[bool](b, cardOf(30)+` === null`); !got {
+		t.Error("the older version is still there")
+	}
+
+	v.send(event(33, time.Now(), "song/jazz", `{"title":"Another song"}`))
+	b.until(`document.querySelectorAll("#bar .card").length === 1 && ` + cardOf(33) + `?.innerText.includes("Another song")`)
+
+	for _, seq := range []uint64{31, 32, 33} {
+		v.frame(id(seq+10).String(), "wall:retract", fmt.Sprintf(`{"id":%q}`, id(seq)))
+		b.until(cardOf(seq) + ` === null`)
+	}
+	if got := timeline(b)[0]; got != "18" {
+		t.Errorf("the timeline begins with %s", got)
+	}
+	if n := eval[int](b, `document.querySelectorAll("#bar .card").length`); n != 0 {
+		t.Errorf("%d cards are left in the bar", n)
+	}
+}
+
+func TestNothingShowsTwice(t *testing.T) {
+	s, b := newServer(t), browser(t)
+	v := b.open(s, "")
+	v.send(event(20, time.Now(), "", "once"))
+	v.send(event(20, time.Now(), "", "once"))
+	v.send(event(18, time.Now(), "", "it was on the page"))
+	v.send(event(21, time.Now(), "", "the end"))
+	b.until(cardOf(21))
+	if got := timeline(b)[:3]; !slices.Equal(got, []string{"21", "20", "18"}) {
+		t.Errorf("the timeline begins %v", got)
+	}
+}
+
+func TestGapIsMarked(t *testing.T) {
+	s, b := newServer(t), browser(t)
+	v := b.open(s, "")
+	v.send(event(20, time.Now(), "", "before"))
+	b.until(cardOf(20))
+	v.frame("", "wall:gap", fmt.Sprintf(`{"from":%q,"first":%q,"reason":"expired"}`, id(20), id(17)))
+	for seq := uint64(17); seq <= 22; seq++ {
+		v.send(event(seq, time.Now(), "", "held"))
+	}
+	b.until(cardOf(22))
+	if got := timeline(b); !slices.Equal(got, []string{"22", "21", "20", "19", "18", "17", "gap"}) {
+		t.Errorf("the timeline is %v", got)
+	}
+	if n := eval[int](b, `document.querySelectorAll("#bar .card").length`); n != 1 {
+		t.Errorf("the bar has %d cards, want the keyed one kept", n)
+	}
+
+	v.frame("", "wall:gap", `{"from":"k3v9x2ab-22","first":"newepoch-1","reason":"replaced"}`)
+	e := event(1, time.Now(), "", "the first of the new store")
+	e.ID.Epoch = "newepoch"
+	v.send(e)
+	b.until(`document.getElementById("e-newepoch-1")`)
+	if got := timeline(b); !slices.Equal(got, []string{"1", "gap"}) {
+		t.Errorf("the timeline is %v", got)
+	}
+}
+
+func TestByeIsHonoured(t *testing.T) {
+	s, b := newServer(t), browser(t)
+	v := b.open(s, "")
+	v.send(event(20, time.Now(), "", "before"))
+	b.until(cardOf(20))
+	s.edit(func(p *views.Page) { p.Head = id(24) })
+	said := time.Now()
+	v.frame("", "wall:bye", `{"reason":"shutdown","retry":3500}`)
+	<-v.gone
+	b.until(`document.getElementById("state").dataset.state === "reconnecting"`)
+	v = s.viewer()
+	if waited := time.Since(said); waited < 3500*time.Millisecond {
+		t.Errorf("the page came back after %v", waited)
+	}
+	if want := id(20).String(); v.after != want {
+		t.Errorf("the page came back after %s, want %s", v.after, want)
+	}
+	for seq := uint64(21); seq <= 24; seq++ {
+		v.send(event(seq, time.Now(), "", "meanwhile"))
+	}
+	b.until(`document.getElementById("state").textContent === "4 while away"`)
+	if got := timeline(b)[:5]; !slices.Equal(got, []string{"24", "23", "22", "21", "20"}) {
+		t.Errorf("the timeline begins %v", got)
+	}
+}
+
+func TestPageSurvivesAProxyThatAnswers502(t *testing.T) {
+	s, b := newServer(t), browser(t)
+	v := b.open(s, "")
+	v.send(event(20, time.Now(), "", "before"))
+	b.until(cardOf(20))
+	s.mu.Lock()
+	s.refuse = true
+	s.mu.Unlock()
+	v.end()
+	b.until(`document.getElementById("state").dataset.state === "reconnecting"`)
+	b.until(`(skipped = 31_000, document.getElementById("state").dataset.state === "offline")`)
+	if got := eval[string](b, `document.getElementById("state").textContent`); !strings.HasPrefix(got, "Offline since ") {
+		t.Errorf("the state is %q", got)
+	}
+	s.mu.Lock()
+	s.refuse = false
+	refused := s.refused
+	s.mu.Unlock()
+	if refused < 2 {
+		t.Errorf("the page tried %d times in vain", refused)
+	}
+	if v = s.viewer(); v.after != id(20).String() {
+		t.Errorf("the page came back after %s", v.after)
+	}
+	v.send(event(21, time.Now(), "", "after"))
+	b.until(cardOf(21) + ` && ` + live)
+}
+
+func TestSilenceRenewsTheStream(t *testing.T) {
+	s, b := newServer(t), browser(t)
+	v := b.open(s, "")
+	v.frame(id(19).String(), "wall:ping", `{"time":0,"viewers":7}`)
+	b.until(`document.getElementById("state").textContent.includes("7 watching")`)
+	eval[bool](b, `(skipped = 46_000, true)`)
+	<-v.gone
+	if v = s.viewer(); v.after != id(19).String() {
+		t.Errorf("the page came back after %s, want the id of the last ping", v.after)
+	}
+}
+
+func TestPageLetsGoWhenItIsLeft(t *testing.T) {
+	s, b := newServer(t), browser(t)
+	v := b.open(s, "")
+	eval[bool](b, `dispatchEvent(new PageTransitionEvent("pagehide", {persisted: true}))`)
+	<-v.gone
+	eval[bool](b, `dispatchEvent(new PageTransitionEvent("pageshow", {persisted: true}))`)
+	v = s.viewer()
+	v.send(event(20, time.Now(), "", "caught up"))
+	b.until(cardOf(20))
+}
+
+func TestReaderKeepsTheirPlace(t *testing.T) {
+	s, b := newServer(t), browser(t)
+	b.do(chromedp.EmulateViewport(390, 600))
+	v := b.open(s, "")
+	b.until(`(scrollTo(0, 900), scrollY === 900)`)
+	before := eval[float64](b, cardOf(9)+`.getBoundingClientRect().top`)
+	v.send(event(20, time.Now(), "", "one"))
+	v.send(event(21, time.Now(), "friend", "two"))
+	v.send(event(22, time.Now(), "alert", strings.Repeat("a much longer notice ", 12)))
+	b.until(`document.getElementById("fresh").textContent === "2 new" && ` + cardOf(22) + ` !== null`)
+	if after := eval[float64](b, cardOf(9)+`.getBoundingClientRect().top`); after-before > 1 || before-after > 1 {
+		t.Errorf("the card being read moved from %v to %v", before, after)
+	}
+	if got := timeline(b)[0]; got != "18" {
+		t.Errorf("%s was inserted above the reader", got)
+	}
+	b.do(chromedp.Click(chromedp.CSS("#fresh")))
+	b.until(cardOf(21) + ` !== null && document.getElementById("fresh").hidden`)
+	if got := timeline(b)[:3]; !slices.Equal(got, []string{"21", "20", "18"}) {
+		t.Errorf("the timeline begins %v", got)
+	}
+	if top := eval[float64](b, cardOf(21)+`.getBoundingClientRect().top`); top < -1 || top > 600 {
+		t.Errorf("the new card is at %v, out of sight", top)
+	}
+
+	b.until(`(scrollTo(0, 0), scrollY === 0)`)
+	eval[bool](b, `(`+cardOf(18)+`.focus(), true)`)
+	v.send(event(23, time.Now(), "", "under the focus"))
+	b.until(`!document.getElementById("fresh").hidden`)
+	b.do(chromedp.KeyEvent(kb.PageDown))
+	b.until(`document.activeElement === ` + cardOf(17))
+	eval[bool](b, `(document.activeElement.blur(), true)`)
+	b.until(cardOf(23) + ` !== null`)
+}
+
+func TestPauseStopsEverything(t *testing.T) {
+	s, b := newServer(t), browser(t)
+	v := b.open(s, "")
+	b.do(chromedp.Click(chromedp.CSS("#pause")))
+	b.until(`document.getElementById("state").textContent === "Paused"`)
+	before := eval[string](b, `document.body.innerText`)
+	v.send(event(20, time.Now(), "", "one"))
+	v.send(event(21, time.Now(), "song/jazz", `{"title":"next song"}`))
+	v.frame(id(22).String(), "wall:ping", `{"time":0,"viewers":9}`)
+	v.frame(id(23).String(), "wall:retract", fmt.Sprintf(`{"id":%q}`, id(10)))
+	b.until(cardOf(10) + ` === null`)
+	eval[bool](b, `(skipped = 20_000, new Promise(done => setTimeout(() => done(true), 1200)))`)
+	want := strings.Replace(before, "hello from curl", "", 1)
+	if after := eval[string](b, `document.body.innerText`); len(strings.Fields(after)) != len(strings.Fields(want))-2 {
+		t.Errorf("after Pause the page changed from %q to %q", before, after)
+	}
+	b.do(chromedp.Click(chromedp.CSS("#pause")))
+	b.until(cardOf(20) + ` !== null && ` + cardOf(21) + ` !== null && ` + live)
+}
+
+func TestFloodKeepsThePageSmall(t *testing.T) {
+	s, b := newServer(t), browser(t)
+	v := b.open(s, "")
+	for seq := uint64(100); seq < 1100; seq++ {
+		v.send(event(seq, time.Now(), []string{"", "friend", "headline"}[seq%3], fmt.Sprintf("number %d", seq)))
+	}
+	b.until(cardOf(1099))
+	if n := eval[int](b, `document.querySelectorAll(".card").length`); n > 200 {
+		t.Errorf("the page holds %d cards", n)
+	}
+	if n := eval[int](b, `document.querySelectorAll(".fresh").length`); n > 3 {
+		t.Errorf("%d cards move", n)
+	}
+	if got := timeline(b); !slices.IsSortedFunc(got, func(a, b string) int { return len(b)*100 - len(a)*100 + strings.Compare(b, a) }) {
+		t.Errorf("the timeline is out of order: %v", got)
+	}
+}
+
+func TestCardExpires(t *testing.T) {
+	s, b := newServer(t), browser(t)
+	v := b.open(s, "")
+	v.send(event(20, time.Now(), "", fmt.Sprintf(`{"text":"soon gone","expires":%d}`, time.Now().Add(time.Hour).Unix())))
+	v.send(event(21, time.Now(), "", fmt.Sprintf(`{"text":"gone","expires":%d}`, time.Now().Add(-time.Hour).Unix())))
+	b.until(cardOf(20))
+	eval[bool](b, `(skipped = 3_601_000, true)`)
+	b.until(cardOf(20) + ` === null && ` + cardOf(21) + ` === null`)
+}
+
+func TestTelevisionTakesUpANewBuild(t *testing.T) {
+	s, b := newServer(t), browser(t)
+	v := b.open(s, "?view=tv")
+	s.edit(func(p *views.Page) { p.Build = "b2" })
+	v.end()
+	s.viewer()     // the same page, told of the new build
+	v = s.viewer() // the reloaded one
+	b.until(`document.body.dataset.build === "b2" && ` + live)
+
+	// Another process still serves the old page: no reloading for ever.
+	s.edit(func(p *views.Page) { p.Build = "b3" })
+	s.mu.Lock()
+	s.staleBuild = "b2"
+	s.mu.Unlock()
+	v.end()
+	s.viewer()
+	v = s.viewer()
+	b.until(`history.state?.build === "b3" && ` + live)
+	select {
+	case <-v.gone:
+		t.Error("the page was reloaded twice for one build")
+	case <-time.After(2500 * time.Millisecond): // a reload comes within two seconds
+	}
+}
+
+func TestOrdinaryPageIsNotReloaded(t *testing.T) {
+	s, b := newServer(t), browser(t)
+	v := b.open(s, "")
+	s.edit(func(p *views.Page) { p.Build = "b2" })
+	v.end()
+	v = s.viewer()
+	v.send(event(20, time.Now(), "", "still here"))
+	b.until(cardOf(20))
+	if got := eval[string](b, `document.body.dataset.build`); got != "b1" {
+		t.Errorf("the page was reloaded as build %s", got)
+	}
+}
+
+func TestHostilePayloadsInTheBrowser(t *testing.T) {
+	s, b := newServer(t), browser(t)
+	s.edit(func(p *views.Page) {
+		for i, payload := range hostile {
+			p.Events = append(p.Events, event(uint64(100+i), time.Now(), []string{"", "song/x", "alert", "headline", "odd"}[i%5], payload))
+		}
+		p.Head = id(uint64(100 + len(hostile)))
+	})
+	v := b.open(s, "")
+	seq := uint64(1000)
+	for _, address := range []string{"", "song/y", "alert", "headline", "friend/z"} {
+		for _, payload := range hostile {
+			seq++
+			v.send(event(seq, time.Now(), address, payload))
+		}
+		// A marker after each kind, so that every payload has been on the page.
+		seq++
+		v.send(event(seq, time.Now(), "", "marker"))
+		b.until(cardOf(seq))
+		for _, width := range []int64{390, 1280} {
+			b.do(chromedp.EmulateViewport(width, 800))
+			if over := eval[int](b, `document.documentElement.scrollWidth - innerWidth`); over > 0 {
+				t.Errorf("with %q the page is %d pixels wider than its window of %d", address, over, width)
+			}
+		}
+		if tall := eval[[]string](b, `[...document.querySelectorAll(".card")].filter(c => c.offsetHeight > 900).map(c => c.offsetHeight + " " + c.innerText.slice(0, 60))`); len(tall) > 0 {
+			t.Errorf("cards taller than a screen: %q", tall)
+		}
+	}
+	if n := eval[int](b, `document.querySelectorAll("article script, article style, article iframe, article svg, article form, article [style], article [onclick]").length`); n > 0 {
+		t.Errorf("%d elements came out of what was typed", n)
+	}
+}
+
+// TestForgedFragmentIsTakenApart sends what our server never would.
+func TestForgedFragmentIsTakenApart(t *testing.T) {
+	s, b := newServer(t), browser(t)
+	v := b.open(s, "")
+	forged := func(seq uint64, inside string) string {
+		return fmt.Sprintf(`<article class="card" id="e-%[1]s" data-id="%[1]s" data-kind="message" data-slot="timeline" onclick="alert(1)" style="color:red">%[2]s</article>`, id(seq), inside)
+	}
+	v.frame(id(20).String(), "", forged(20, `<img src=x onerror=alert(1)><img src="//evil.example/x"><script>alert(2)</script><svg onload=alert(3)></svg><a href="javascript:alert(4)" id="state">a</a><iframe src="/"></iframe><p style="x" onmouseover="alert(5)">left</p>`))
+	v.frame(id(21).String(), "", forged(22, "another id than the frame's"))
+	v.frame(id(23).String(), "", strings.Replace(forged(23, "x"), `id="e-`, `id="x-`, 1))
+	v.frame("not an id", "", forged(24, "x"))
+	v.frame(id(25).String(), "", "<p>no card</p>")
+	v.frame(id(26).String(), "", "")
+	v.frame(id(27).String(), "wall:retract", `{"id":"\"]#x"}`)
+	v.frame(id(28).String(), "wall:gap-not", `{`)
+	v.frame(id(28).String(), "wall:ping", `not json`)
+	v.send(event(30, time.Now(), "", "the end"))
+	b.until(cardOf(30))
+	if got := timeline(b)[:3]; !slices.Equal(got, []string{"30", "20", "18"}) {
+		t.Errorf("the timeline begins %v", got)
+	}
+	if got, want := eval[string](b, cardOf(20)+`.innerHTML`), `<img><img><a>a</a><p>left</p>`; got != want {
+		t.Errorf("the forged card became %s, want %s", got, want)
+	}
+	if n := eval[int](b, cardOf(20)+`.attributes.length`); n > 8 {
+		t.Errorf("the card kept its handlers: %s", eval[string](b, cardOf(20)+`.outerHTML`))
+	}
+}
+
+func TestPageIsCompleteWithoutJavaScript(t *testing.T) {
+	s, b := newServer(t), browser(t)
+	b.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+		return err
+	}), chromedp.Navigate(s.URL+"/walls/main"))
+	text, err := chromedp.Run(b.ctx, chromedp.Text(chromedp.CSS("body")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"Town square", "As of ", "Yèkèrmo Sèw", "Market Street", "It is a sauna.", "Swimming hall", "Older posts", "UTC", "New friend"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	for _, not := range []string{"Pause", "Nothing here yet"} {
+		if strings.Contains(text, not) {
+			t.Errorf("the page shows %q", not)
+		}
+	}
+}
