@@ -159,12 +159,19 @@ func eval[T any](b *tab, expression string) T {
 	return v
 }
 
-// scheme makes the page believe that its reader prefers light or dark.
-func scheme(name string) chromedp.Action[chromedp.Void] {
+// media makes the page believe that its reader's device has a feature.
+func media(name, value string) chromedp.Action[chromedp.Void] {
+	return emulate(emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: name, Value: value}}})
+}
+
+// paper makes the page believe that it is printed.
+func paper() chromedp.Action[chromedp.Void] {
+	return emulate(emulation.SetEmulatedMediaParams{Media: "print"})
+}
+
+func emulate(p emulation.SetEmulatedMediaParams) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
-		_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}},
-		})
+		_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, p)
 		return err
 	})
 }

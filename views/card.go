@@ -59,7 +59,7 @@ func newCard(w Wall, e stream.Event) card {
 	kind := e.Subject.Kind
 	c := card{
 		id: e.ID.String(), kind: kind, key: e.Subject.Key, slot: w.slot(kind),
-		label: w.label(kind), icon: line(w.Kinds[kind].Icon, 4),
+		label: w.badge(kind), icon: line(w.Kinds[kind].Icon, 4),
 		time: shownTime(content.Time, e.Time), expires: content.Expires,
 		title: line(content.Title, maxTitle),
 		link:  webAddress(content.URL),
@@ -78,7 +78,7 @@ func newCard(w Wall, e stream.Event) card {
 	if c.slot == Bar {
 		c.song = newSong(w, content)
 	}
-	if c.title == "" && text == "" && content.Fields != nil {
+	if text == "" && content.Fields != nil {
 		c.fields = furtherFields(e.Data)
 	}
 	return c
@@ -132,7 +132,7 @@ func (c card) headline() string {
 	return line(b.String(), maxTitle)
 }
 
-// maxFields is how many fields of a payload without text or title show.
+// maxFields is how many fields of a payload without a text show.
 const maxFields = 12
 
 // furtherFields lists the scalar fields of a JSON object in the object's own

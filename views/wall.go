@@ -108,19 +108,27 @@ func (w Wall) slot(kind string) string {
 	return Timeline
 }
 
-// label is the badge's text. A plain message needs none, unless it was given one.
-func (w Wall) label(kind string) string {
+// Label is the name of a kind for people: the configured one, else one made of
+// the kind's own name.
+func (w Wall) Label(kind string) string {
 	if l := w.Kinds[kind].Label; l != "" {
 		return l
 	}
-	if kind == stream.Message {
+	words := strings.TrimSpace(strings.ReplaceAll(kind, "-", " "))
+	if words == "" {
 		return ""
 	}
-	words := strings.TrimSpace(strings.ReplaceAll(kind, "-", " "))
 	return strings.ToUpper(words[:1]) + words[1:]
 }
 
-func (p Page) tv() bool { return p.View == "tv" }
+// badge is the label that a card wears. A plain message needs none, unless the
+// configuration gives it one.
+func (w Wall) badge(kind string) string {
+	if kind == stream.Message && w.Kinds[kind].Label == "" {
+		return ""
+	}
+	return line(w.Label(kind), maxName)
+}
 
 // place is what tells whether two events are one card.
 type place struct{ kind, key, id string }

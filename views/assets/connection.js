@@ -71,7 +71,7 @@ export function connect(address, last, on) {
   };
 
   const lose = () => {
-    if (!lost) setTimeout(look, late);
+    if (!lost) setTimeout(look, late + 20);
     lost ||= Date.now();
     look();
   };
