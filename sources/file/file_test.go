@@ -47,7 +47,7 @@ func rename(t *testing.T, from, to string) {
 }
 
 func TestConformanceReplay(t *testing.T) {
-	sourcetest.Run(t, sourcetest.Case{Type: file.Type, Open: func(t *testing.T) sourcetest.Upstream {
+	sourcetest.Run(t, sourcetest.Case{Type: file.Type, Bubble: true, Open: func(t *testing.T) sourcetest.Upstream {
 		path := filepath.Join(t.TempDir(), "statuses.txt")
 		write(t, path, "# statuses\none\n\ntwo\ntwo\n{\"kind\":\"friend\",\"text\":\"three\"}\r\nfour")
 		s := settings(path, "replay")
@@ -58,7 +58,7 @@ func TestConformanceReplay(t *testing.T) {
 
 func TestConformanceFollow(t *testing.T) {
 	t.Run("all there", func(t *testing.T) {
-		sourcetest.Run(t, sourcetest.Case{Type: file.Type, Open: func(t *testing.T) sourcetest.Upstream {
+		sourcetest.Run(t, sourcetest.Case{Type: file.Type, Bubble: true, Open: func(t *testing.T) sourcetest.Upstream {
 			path := filepath.Join(t.TempDir(), "app.log")
 			write(t, path, "one\ntwo\n\nthree\nfour\npart")
 			s := settings(path, "follow")
@@ -67,7 +67,7 @@ func TestConformanceFollow(t *testing.T) {
 		}})
 	})
 	t.Run("rotated twice", func(t *testing.T) {
-		sourcetest.Run(t, sourcetest.Case{Type: file.Type, Open: func(t *testing.T) sourcetest.Upstream {
+		sourcetest.Run(t, sourcetest.Case{Type: file.Type, Bubble: true, Open: func(t *testing.T) sourcetest.Upstream {
 			path := filepath.Join(t.TempDir(), "app.log")
 			write(t, path, "zero\n")
 			s := settings(path, "follow")
@@ -91,7 +91,7 @@ func TestConformanceFollow(t *testing.T) {
 }
 
 func TestConformanceValue(t *testing.T) {
-	sourcetest.Run(t, sourcetest.Case{Type: file.Type, Idle: 500 * time.Millisecond, Open: func(t *testing.T) sourcetest.Upstream {
+	sourcetest.Run(t, sourcetest.Case{Type: file.Type, Bubble: true, Idle: 500 * time.Millisecond, Open: func(t *testing.T) sourcetest.Upstream {
 		path := filepath.Join(t.TempDir(), "now.txt")
 		want := []string{"Nina Simone - Sinnerman", "Dinah Washington - Mad About the Boy", "Ella"}
 		return sourcetest.Upstream{Settings: settings(path, "value"), Want: want, Next: func(i int) {

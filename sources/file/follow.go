@@ -244,7 +244,8 @@ func (t *tail) next(ctx context.Context) (more bool, err error) {
 		if err != nil {
 			continue // rotated or deleted just now, or unreadable: it isn't waited for
 		}
-		return t.change(ctx, f)
+		_, err = t.change(ctx, f)
+		return true, err
 	}
 	f, err := t.open()
 	if err != nil {

@@ -28,6 +28,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/wallcast/wallcast/sources"
@@ -43,6 +44,10 @@ type Case struct {
 	// NoCursor is set for a source that keeps no cursor, as one that is pushed
 	// to. It is not run again after a cut.
 	NoCursor bool
+
+	// Bubble runs every check in a bubble of testing/synctest, where waiting
+	// takes no time: for a source that opens no connection.
+	Bubble bool
 
 	// Patience is how long the suite waits for an event or an end; zero means
 	// ten seconds.
@@ -75,18 +80,29 @@ func Run(t *testing.T, c Case) {
 		c.Idle = 300 * time.Millisecond
 	}
 	t.Run("type", func(t *testing.T) { checkType(t, c.Type) })
-	t.Run("emits all in order", c.emitsAll)
-	t.Run("stops at once", c.stops)
-	t.Run("returns the error of Emit", c.returnsError)
-	t.Run("goes on after an EventError", c.goesOn)
+	c.check(t, "emits all in order", c.emitsAll)
+	c.check(t, "ends at once when it was stopped before", c.stopsBefore)
+	c.check(t, "ends at once in the middle", c.stopsWithin)
+	c.check(t, "returns the error of Emit", c.returnsError)
+	c.check(t, "goes on after an EventError", c.goesOn)
 	if c.NoCursor {
 		return
 	}
 	for _, cut := range cuts {
-		t.Run("resumes after "+cut.name, func(t *testing.T) { c.resumes(t, cut) })
+		c.check(t, "resumes after "+cut.name, func(t *testing.T) { c.resumes(t, cut) })
 	}
-	t.Run("runs again", c.runsAgain)
-	t.Run("bears a foreign cursor", c.foreignCursor)
+	c.check(t, "runs again", c.runsAgain)
+	c.check(t, "bears a foreign cursor", c.foreignCursor)
+}
+
+func (c Case) check(t *testing.T, name string, f func(t *testing.T)) {
+	t.Run(name, func(t *testing.T) {
+		if c.Bubble {
+			synctest.Test(t, f)
+			return
+		}
+		f(t)
+	})
 }
 
 // session is one upstream and what was stored of it.
@@ -202,26 +218,25 @@ func (c Case) emitsAll(t *testing.T) {
 	}
 }
 
-func (c Case) stops(t *testing.T) {
-	t.Run("before it began", func(t *testing.T) {
-		s := c.open(t)
-		ctx, cancel := context.WithCancel(context.Background())
-		cancel()
-		label, ended := runLabelled(ctx, s.source(t), s.begin(cancel))
-		select {
-		case <-ended:
-			checkGoroutines(t, label)
-		case <-time.After(c.Patience):
-			t.Fatal("Run does not return though its context had ended")
-		}
-	})
-	t.Run("in the middle", func(t *testing.T) {
-		s := c.open(t)
-		s.until(1)
-		if err := s.run(t, s.source(t)); err != nil && !errors.Is(err, context.Canceled) {
-			t.Errorf("Run returned %v, want the context's error", err)
-		}
-	})
+func (c Case) stopsBefore(t *testing.T) {
+	s := c.open(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	label, ended := runLabelled(ctx, s.source(t), s.begin(cancel))
+	select {
+	case <-ended:
+		checkGoroutines(t, label)
+	case <-time.After(c.Patience):
+		t.Fatal("Run does not return though its context had ended")
+	}
+}
+
+func (c Case) stopsWithin(t *testing.T) {
+	s := c.open(t)
+	s.until(1)
+	if err := s.run(t, s.source(t)); err != nil && !errors.Is(err, context.Canceled) {
+		t.Errorf("Run returned %v, want the context's error", err)
+	}
 }
 
 var errStore = errors.New("sourcetest: the store said no")
