@@ -22,7 +22,8 @@ const (
 
 // Right is one thing that a token may do:
 //
-//	publish SUBJECT   SUBJECT is wall.<wall>[.<kind>[.<key>]] with NATS's wildcards: * for one part, > for the rest
+//	publish SUBJECT   SUBJECT is wall.<wall>.<kind>[.<key>] with NATS's wildcards: * for one part, > for
+//	                  the rest; or a foreign subject that a wall's events rules name, for a NATS client
 //	read WALL         WALL is a wall's name, or * for every wall
 //	retract WALL
 //	admin             all of the above everywhere
@@ -72,11 +73,17 @@ func checkWall(object string) error {
 	return stream.CheckName("wall", object)
 }
 
-// checkFilter checks "wall.<wall>[.<kind>[.<key>]]", of which any part after
-// the first may be a wildcard.
+// checkFilter checks "wall.<wall>.<kind>[.<key>]", of which any part after the
+// first may be a wildcard, or a foreign subject.
 func checkFilter(object string) error {
 	parts := strings.Split(object, ".")
-	if parts[0] != stream.WallPrefix || len(parts) < 2 || len(parts) > 4 {
+	if parts[0] != stream.WallPrefix {
+		if err := CheckForeign(object); err != nil {
+			return fmt.Errorf("%q %w", object, err)
+		}
+		return nil
+	}
+	if len(parts) < 2 || len(parts) > 4 {
 		return fmt.Errorf(`%q is no subject of events; one looks like "wall.main.push" or "wall.main.>"`, object)
 	}
 	checks := []func(string) error{
@@ -131,6 +138,21 @@ func (r Rights) Publish(subject stream.Subject) bool {
 	return slices.ContainsFunc(r, func(right Right) bool {
 		return right.Verb == Admin || right.Verb == Publish && covers(right.Object, subject.String())
 	})
+}
+
+// Subjects lists the subjects that may be published to, with wildcards, as NATS
+// takes permissions.
+func (r Rights) Subjects() []string {
+	var subjects []string
+	for _, right := range r {
+		switch right.Verb {
+		case Admin:
+			subjects = append(subjects, stream.WallPrefix+".>")
+		case Publish:
+			subjects = append(subjects, right.Object)
+		}
+	}
+	return subjects
 }
 
 // Read reports whether the wall may be read although it is private.

@@ -13,6 +13,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/wallcast/wallcast/cmd/wallcast/internal/access"
 	"github.com/wallcast/wallcast/stream"
 )
 
@@ -196,7 +197,7 @@ func (d *decoder) checkWall(w *Wall) {
 	} else if w.Keep.Bytes < 2*w.Payload {
 		d.wrong(below(path, "keep", "bytes"), "wants at least twice the payload of one event (%s), not %s", w.Payload, w.Keep.Bytes)
 	}
-	if w.Post.Rate != (Rate{}) && !w.Post.Anyone() {
+	if w.Post.Rate != (access.Rate{}) && !w.Post.Anyone() {
 		d.wrong(below(path, "post", "rate"), "is about posts without a token, which allow: anyone permits")
 	}
 	for _, k := range w.Kinds {

@@ -78,8 +78,8 @@ type Keep struct {
 
 // Post says who may post to a wall without a token.
 type Post struct {
-	Allow string `yaml:"allow" doc:"token: whoever has a right to. anyone: everybody." enum:"token anyone"`
-	Rate  Rate   `yaml:"rate" doc:"Posts accepted from one client address without a token, such as 5/min. By default 30/min, and no limit for loopback."`
+	Allow string      `yaml:"allow" doc:"token: whoever has a right to. anyone: everybody." enum:"token anyone"`
+	Rate  access.Rate `yaml:"rate" doc:"Posts accepted from one client address without a token, such as 5/min. By default 30/min, and no limit for loopback."`
 }
 
 // Anyone reports whether posting needs no token.
@@ -101,6 +101,8 @@ type Source struct {
 	To    Destination    `yaml:"to" doc:"Where events go that don't say so themselves: wall.<wall>[.<kind>[.<key>]]. The first wall, if it is not given."`
 	Walls []string       `yaml:"walls" doc:"Further walls that the source's own output may name."`
 	Run   sources.Source `yaml:"-"`
+
+	version string // stands for the settings that Run was made of
 }
 
 // Destination is where a source's events go. Kind and Key may be empty; then

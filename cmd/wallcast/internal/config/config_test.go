@@ -10,10 +10,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/wallcast/wallcast/cmd/wallcast/internal/access"
 	"github.com/wallcast/wallcast/cmd/wallcast/internal/config"
 	"github.com/wallcast/wallcast/sources"
+	"github.com/wallcast/wallcast/stream"
 )
 
 // clock is a source for these tests, with a setting of every type that there is.
@@ -126,7 +128,7 @@ func TestEverything(t *testing.T) {
 			Keep:    config.Keep{Events: 10000, Age: 720 * time.Hour, Bytes: 256e6},
 			History: 100, Payload: 65536,
 			Origins: []access.Origin{origin("https://example.com"), origin("https://*.example.org")},
-			Post:    config.Post{Allow: "anyone", Rate: config.Rate{Events: 5, Per: time.Minute}},
+			Post:    config.Post{Allow: "anyone", Rate: access.Rate{Events: 5, Per: time.Minute}},
 			Events: []config.Rule{{Filter: "orders.*.created", Kind: "order"},
 				{Filter: "orders.*.paid.*", Kind: "order-{{wildcard(2)}}", Key: "{{wildcard(1)}}"}},
 			Kinds: []config.Kind{{Name: "friend", Label: "New friend", Color: "#2e7d32", Slot: "timeline"},
@@ -146,9 +148,8 @@ func TestEverything(t *testing.T) {
 	for i := range got.Sources {
 		got.Sources[i].Run = nil
 	}
-	compare := cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".file" }, cmp.Ignore())
-	if diff := cmp.Diff(want, got, compare, cmp.AllowUnexported(config.Config{}), cmp.Comparer(func(a, b access.Origin) bool { return a == b }),
-		cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(config.Config{}, config.Source{}),
+		cmpopts.EquateComparable(access.Origin{}, netip.Prefix{})); diff != "" {
 		t.Errorf("Parse (-want +got):\n%s", diff)
 	}
 
@@ -183,5 +184,46 @@ func TestEmptyFile(t *testing.T) {
 	}
 	if c := parse(t, "listen: ${PORT}\nsources: {tick: {clock: }}", "PORT", "9000"); c.Listen[0] != "127.0.0.1:9000" || c.Listen[1] != "[::1]:9000" || c.Sources[0].To.Wall != "main" {
 		t.Errorf("a port alone: %+v", c)
+	}
+}
+
+func TestInstances(t *testing.T) {
+	const text = `
+walls: {main: , small: {keep: {events: 999}}}
+sources:
+  a: {clock: {every: ${EVERY}}, to: wall.main.song.jazz}
+  b: {clock: {every: 1s}, to: wall.small}
+  c: {clock: {every: 1s}, walls: [small]}
+`
+	all := parse(t, text, "EVERY", "5s").Instances()
+	a, b, c := all[0], all[1], all[2]
+	if a.Name != "a" || a.Type != "clock" || a.Source == nil || a.To != (stream.Subject{Wall: "main", Kind: "song", Key: "jazz"}) || a.CheckpointEach {
+		t.Errorf("a = %+v", a)
+	}
+	if b.To != (stream.Subject{Wall: "small"}) || !b.CheckpointEach {
+		t.Errorf("b = %+v", b)
+	}
+	if c.To != (stream.Subject{Wall: "main"}) || len(c.Walls) != 1 || !c.CheckpointEach {
+		t.Errorf("c = %+v", c)
+	}
+	if again := parse(t, "# moved\n"+text, "EVERY", "5s").Instances(); again[0].Version != a.Version || a.Version == "" {
+		t.Error("the same settings have another version")
+	}
+	if other := parse(t, text, "EVERY", "6s").Instances(); other[0].Version == a.Version {
+		t.Error("other settings have the same version")
+	}
+}
+
+func TestAccess(t *testing.T) {
+	c := parse(t, full, "COUNT", "1")
+	a := c.Access([]byte("0123456789abcdef"))
+	if a.URL.String() != "https://wall.example.com" || len(a.Tokens) != 1 || a.Tokens[0].Name != "ci" || len(a.Walls) != 2 || len(a.Proxies) != 1 {
+		t.Errorf("Access = %+v", a)
+	}
+	if w := a.Walls[0]; !w.Anyone || w.Private || w.Rate.Events != 5 || len(w.Origins) != 2 {
+		t.Errorf("main = %+v", w)
+	}
+	if !a.Walls[1].Private || a.Walls[1].Anyone {
+		t.Errorf("backstage = %+v", a.Walls[1])
 	}
 }

@@ -58,7 +58,7 @@ type form struct {
 var forms = map[reflect.Type]form{
 	durationType:                    {word: "time, such as 30s, 12h or 30d", pattern: `^([0-9.]+(ns|us|µs|ms|s|m|h|d|w))+$|^0$`},
 	reflect.TypeFor[Bytes]():        {word: "size, such as 64KiB or 256MB", pattern: `^[0-9.]+ *([KMGTkmgt]?i?[Bb])?$`, number: true},
-	reflect.TypeFor[Rate]():         {word: "rate, such as 5/min", pattern: `^[0-9]+ */ *(s|sec|second|m|min|minute|h|hour|d|day)$`},
+	reflect.TypeFor[access.Rate]():  {word: "rate, such as 5/min", pattern: `^[0-9]+ */ *(s|sec|second|m|min|minute|h|hour|d|day)$`},
 	reflect.TypeFor[URL]():          {word: "address, such as https://wall.example.com", pattern: `^https?://[^/?#@]+/?$`},
 	reflect.TypeFor[Destination]():  {word: "subject, such as wall.main.song.jazz", pattern: `^wall(\.[a-z0-9][a-z0-9-]{0,62}){1,3}$`},
 	reflect.TypeFor[netip.Prefix](): {word: "network, such as 10.0.0.0/8", pattern: `^[0-9A-Fa-f.:]+(/[0-9]+)?$`},

@@ -1,13 +1,13 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/wallcast/wallcast/cmd/wallcast/internal/access"
 	"github.com/wallcast/wallcast/stream"
 )
 
@@ -69,7 +69,7 @@ func (d *decoder) decodeRules(n *node, rules *[]Rule, path []string) {
 	}
 	for _, e := range n.entries {
 		here := append(slices.Clone(path), e.key.text)
-		if err := checkForeign(e.key.text); err != nil {
+		if err := access.CheckForeign(e.key.text); err != nil {
 			d.fail(e.key, here, "%s", predicate(err))
 			continue
 		}
@@ -81,7 +81,7 @@ func (d *decoder) decodeRules(n *node, rules *[]Rule, path []string) {
 			d.fail(e.value, here, "%s", predicate(err))
 			continue
 		}
-		if i := slices.IndexFunc(*rules, func(other Rule) bool { return overlap(other.Filter, rule.Filter) }); i >= 0 {
+		if i := slices.IndexFunc(*rules, func(other Rule) bool { return access.Overlap(other.Filter, rule.Filter) }); i >= 0 {
 			d.fail(e.key, here, "matches subjects that %q matches as well, and an event can't have two kinds; make the filters disjoint", (*rules)[i].Filter)
 			continue
 		}
@@ -118,43 +118,4 @@ func newRule(filter, template string) (Rule, error) {
 	}
 	kind, key, _ = strings.Cut(template, ".")
 	return Rule{filter, kind, key}, nil
-}
-
-// ours are the subjects that Wallcast and NATS itself use.
-var ours = []string{"wall.>", "ctl.>", "hold.>", "fire.>", "cron.>", "tick.>", "dead.>", "$JS.>", "$SYS.>", "_INBOX.>"}
-
-// checkForeign checks the filter of a rule: a NATS subject that can't match any of ours.
-func checkForeign(filter string) error {
-	parts := strings.Split(filter, ".")
-	for i, part := range parts {
-		switch {
-		case part == "":
-			return errors.New("is no NATS subject: a part between dots is empty")
-		case part == ">" && i < len(parts)-1:
-			return errors.New("is no NATS subject: > means the rest and may only stand at the end")
-		case part == ">", part == "*":
-		case strings.ContainsAny(part, "*> \t\r\n"):
-			return errors.New("is no NATS subject: * and > stand alone between dots, and there are no spaces")
-		}
-	}
-	for _, mine := range ours {
-		if overlap(filter, mine) {
-			return fmt.Errorf("matches %q, where Wallcast keeps its own events; name the foreign subject further", mine)
-		}
-	}
-	return nil
-}
-
-// overlap reports whether a subject exists that both filters match.
-func overlap(a, b string) bool {
-	as, bs := strings.Split(a, "."), strings.Split(b, ".")
-	for i := range min(len(as), len(bs)) {
-		switch {
-		case as[i] == ">" || bs[i] == ">":
-			return true
-		case as[i] != "*" && bs[i] != "*" && as[i] != bs[i]:
-			return false
-		}
-	}
-	return len(as) == len(bs)
 }

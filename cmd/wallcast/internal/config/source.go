@@ -1,7 +1,11 @@
 package config
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -63,6 +67,26 @@ func (d *decoder) decodeSettings(e entry, t sources.Type, s *Source, path []stri
 		d.fail(e.key, path, "%s", predicate(err))
 	}
 	s.Run = run
+	s.version = e.value.digest()
+}
+
+// digest stands for everything below n, with the environment's values.
+func (n *node) digest() string {
+	hash := sha256.New()
+	n.writeTo(hash)
+	return hex.EncodeToString(hash.Sum(nil))
+}
+
+func (n *node) writeTo(w io.Writer) {
+	fmt.Fprintf(w, "%d %t %q [", n.shape, n.plain, n.text) // a hash takes all that is written
+	for _, item := range n.items {
+		item.writeTo(w)
+	}
+	for _, e := range n.entries {
+		e.key.writeTo(w)
+		e.value.writeTo(w)
+	}
+	fmt.Fprint(w, "]")
 }
 
 // placeBelow is where the setting at path below e is; where it is missing, the

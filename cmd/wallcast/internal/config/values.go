@@ -2,7 +2,6 @@ package config
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"net/netip"
 	"strconv"
@@ -71,46 +70,6 @@ func parseDecimal(s string) (float64, error) {
 	}
 	return strconv.ParseFloat(s, 64)
 }
-
-// Rate is so many events in some time. The zero Rate is none.
-type Rate struct {
-	Events int
-	Per    time.Duration
-}
-
-var rateUnits = map[string]time.Duration{
-	"s": time.Second, "sec": time.Second, "second": time.Second,
-	"m": time.Minute, "min": time.Minute, "minute": time.Minute,
-	"h": time.Hour, "hour": time.Hour,
-	"d": day, "day": day,
-}
-
-var errRate = errors.New("wants a rate such as 5/min, 1/s or 100/hour")
-
-// UnmarshalText reads "5/min". Units are s, min, h and day.
-func (r *Rate) UnmarshalText(text []byte) error {
-	number, unit, ok := strings.Cut(string(text), "/")
-	events, err := strconv.ParseUint(strings.TrimSpace(number), 10, 31)
-	per := rateUnits[strings.TrimSpace(unit)]
-	if !ok || err != nil || events == 0 || per == 0 {
-		return errRate
-	}
-	*r = Rate{int(events), per}
-	return nil
-}
-
-// String is the rate as the configuration has it; "" for the zero Rate.
-func (r Rate) String() string {
-	for _, unit := range []string{"s", "min", "h", "day"} {
-		if rateUnits[unit] == r.Per {
-			return fmt.Sprintf("%d/%s", r.Events, unit)
-		}
-	}
-	return ""
-}
-
-// MarshalText is String.
-func (r Rate) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
 const day = 24 * time.Hour
 

@@ -1,0 +1,55 @@
+package config
+
+import (
+	"slices"
+
+	"github.com/wallcast/wallcast/cmd/wallcast/internal/access"
+	"github.com/wallcast/wallcast/sources"
+	"github.com/wallcast/wallcast/stream"
+)
+
+// fewEvents is what [sources.Instance] calls few.
+const fewEvents = 1000
+
+// Instances are the sources as a supervisor takes them.
+func (c *Config) Instances() []sources.Instance {
+	few := map[string]bool{}
+	for _, w := range c.Walls {
+		few[w.Name] = w.Keep.Events < fewEvents
+	}
+	instances := make([]sources.Instance, len(c.Sources))
+	for i, s := range c.Sources {
+		instances[i] = sources.Instance{
+			Name:           s.Name,
+			Type:           s.Type,
+			Source:         s.Run,
+			Version:        s.version,
+			To:             stream.Subject(s.To),
+			Walls:          s.Walls,
+			CheckpointEach: few[s.To.Wall] || slices.ContainsFunc(s.Walls, func(wall string) bool { return few[wall] }),
+		}
+	}
+	return instances
+}
+
+// Access is what a guard goes by. GrantKey signs links, see [access.NewGrant].
+func (c *Config) Access(grantKey []byte) access.Config {
+	a := access.Config{Proxies: c.Proxies, GrantKey: grantKey}
+	if c.URL != (URL{}) {
+		// It was read as an origin, so it is one.
+		a.URL, _ = access.ParseOrigin(c.URL.String())
+	}
+	for _, t := range c.Tokens {
+		a.Tokens = append(a.Tokens, access.Token(t))
+	}
+	for _, w := range c.Walls {
+		a.Walls = append(a.Walls, access.Wall{
+			Name:    w.Name,
+			Private: w.Private,
+			Origins: w.Origins,
+			Anyone:  w.Post.Anyone(),
+			Rate:    w.Post.Rate,
+		})
+	}
+	return a
+}
