@@ -50,7 +50,7 @@ func (h *hub) join(ctx context.Context, q query) (*viewer, start, error) {
 		return nil, start{}, err
 	}
 	s.cards = slices.DeleteFunc(s.cards, func(e *entry) bool { return !q.filter.passes(e) })
-	v := &viewer{hub: h, feed: f, filter: q.filter, cursor: s.after, rough: s.gap != nil || q.last > 0 && q.id == ""}
+	v := &viewer{hub: h, feed: f, filter: q.filter, cursor: s.after, rough: q.last > 0 && q.id == ""}
 	f.mu.RLock()
 	v.pinged = f.ping.number
 	f.mu.RUnlock()

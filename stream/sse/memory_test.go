@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wallcast/wallcast/stream"
@@ -22,8 +23,8 @@ type memory struct {
 	cards   map[stream.Subject]stream.Event
 	away    bool
 	changed chan struct{}
-	follows int // calls of Follow under way
-	ranges  int // calls of Range so far
+	follows int          // calls of Follow under way
+	ranges  atomic.Int64 // calls of Range so far
 }
 
 var _ stream.Reader = (*memory)(nil)
@@ -117,7 +118,7 @@ func (m *memory) Range(ctx context.Context, wall string, after, through uint64) 
 	return func(yield func(stream.Event, error) bool) {
 		m.mu.Lock()
 		held, away := slices.Clone(m.held), m.away
-		m.ranges++
+		m.ranges.Add(1)
 		m.mu.Unlock()
 		if away {
 			yield(stream.Event{}, stream.ErrUnavailable)

@@ -18,6 +18,7 @@ type reply struct {
 	events []byte // objects, separated by commas
 	count  int
 	gap    *gap
+	begun  bool // the history has begun: what is missing now is missing behind events
 	done   bool // nothing more goes into it
 }
 
@@ -37,12 +38,19 @@ func (p *reply) add(v *viewer, e *entry, rep representation) {
 	p.count++
 }
 
-// announce puts a gap into an answer that is still empty. An answer that is not
-// ends before the gap: the next poll is told of it.
-func (p *reply) announce(g *gap) {
-	if p.done = p.count > 0 || p.gap != nil; !p.done {
+// announce puts a gap before the history. An answer that holds some of it
+// already ends, and the next poll is told of the gap.
+func (p *reply) announce(g *gap) bool {
+	switch {
+	case p.begun:
+		p.done = true
+		return false
+	case p.gap != nil: // there was one, and it has widened meanwhile
+		p.gap.First = g.First
+	default:
 		p.gap = g
 	}
+	return true
 }
 
 func (p *reply) empty() bool { return p.count == 0 && p.gap == nil }
@@ -140,22 +148,19 @@ func (p *reply) take(ctx context.Context, v *viewer, rep representation) (<-chan
 	if err := v.take(ctx, b); err != nil {
 		return nil, err
 	}
-	if b.gap != nil {
-		p.announce(b.gap)
+	if b.gap != nil && !p.announce(b.gap) {
+		return nil, nil
 	}
 	for _, e := range b.entries {
-		if g := v.lossBefore(e); g != nil && !p.done {
-			p.announce(g)
-		}
-		if p.done {
+		if g := v.lossBefore(e); g != nil && !p.announce(g) {
 			return nil, nil
 		}
 		p.add(v, e, rep)
-		v.cursor, v.rough = e.seq, false
-		p.done = p.count >= maxPollEvents || len(p.events) >= maxPollBytes
-	}
-	if p.done && v.cursor != b.through {
-		return nil, nil
+		v.cursor, v.rough, p.begun = e.seq, false, true
+		if p.count >= maxPollEvents || len(p.events) >= maxPollBytes {
+			p.done = true
+			return nil, nil
+		}
 	}
 	v.cursor = b.through
 	return b.news, nil

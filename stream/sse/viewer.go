@@ -35,8 +35,8 @@ type viewer struct {
 	filter filter
 	cursor uint64 // everything up to here has been considered
 
-	// rough is set where the stream began at "what is still held" and nothing
-	// has followed yet: what is evicted meanwhile is then no loss.
+	// rough is set as long as a viewer that asked for the last events has got
+	// none: what is evicted meanwhile was never promised.
 	rough bool
 
 	pinged uint64 // the newest ping that it got or that came before it
