@@ -135,7 +135,7 @@ func TestByeIsHonoured(t *testing.T) {
 	s.edit(func(p *views.Page) { p.Head = id(24) })
 	said := time.Now()
 	v.frame("", "wall:bye", `{"reason":"shutdown","retry":3500}`)
-	<-v.gone
+	v.wait()
 	b.until(`document.getElementById("state").dataset.state === "reconnecting"`)
 	v = s.viewer()
 	if waited := time.Since(said); waited < 3500*time.Millisecond {
@@ -187,7 +187,7 @@ func TestSilenceRenewsTheStream(t *testing.T) {
 	v.frame(id(19).String(), "wall:ping", `{"time":0,"viewers":7}`)
 	b.until(`document.getElementById("state").textContent.includes("7 watching")`)
 	eval[bool](b, `(skipped = 46_000, true)`)
-	<-v.gone
+	v.wait()
 	if v = s.viewer(); v.after != id(19).String() {
 		t.Errorf("the page came back after %s, want the id of the last ping", v.after)
 	}
@@ -197,7 +197,7 @@ func TestPageLetsGoWhenItIsLeft(t *testing.T) {
 	s, b := newServer(t), browser(t)
 	v := b.open(s, "")
 	eval[bool](b, `dispatchEvent(new PageTransitionEvent("pagehide", {persisted: true}))`)
-	<-v.gone
+	v.wait()
 	eval[bool](b, `dispatchEvent(new PageTransitionEvent("pageshow", {persisted: true}))`)
 	v = s.viewer()
 	v.send(event(20, time.Now(), "", "caught up"))

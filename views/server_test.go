@@ -155,5 +155,15 @@ func (v *viewer) send(e stream.Event) {
 	v.frame(e.ID.String(), name, string(html))
 }
 
+// wait returns when the browser has let go of the stream, or it was ended.
+func (v *viewer) wait() {
+	v.t.Helper()
+	select {
+	case <-v.gone:
+	case <-time.After(30 * time.Second):
+		v.t.Fatal("the stream stays open")
+	}
+}
+
 // end closes the stream from the server's side.
 func (v *viewer) end() { close(v.frames) }
