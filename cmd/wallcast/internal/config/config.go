@@ -222,7 +222,9 @@ func Parse(name string, data []byte, types []sources.Type, env func(string) (str
 	c.file = f
 	d := &decoder{file: f, types: types, folder: filepath.Dir(name)}
 	d.decode(f.root, valueOf(c), nil)
-	d.check(c)
+	if !d.ended {
+		d.check(c)
+	}
 	if len(f.errs) > 0 {
 		return nil, f.errors()
 	}

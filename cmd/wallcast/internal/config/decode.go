@@ -21,6 +21,7 @@ type decoder struct {
 	folder string
 	failed [][]string // paths that have an error already
 	values int        // nodes decoded so far, those behind aliases each time
+	ended  bool       // there is no point in going on
 }
 
 // maxValues bounds what aliases of aliases can unfold to.
@@ -46,10 +47,11 @@ func (d *decoder) fail(n *node, path []string, format string, args ...any) {
 
 // decode puts n into v, which keeps its value where n is empty or wrong.
 func (d *decoder) decode(n *node, v reflect.Value, path []string) {
-	if d.values++; d.values >= maxValues {
-		if d.values == maxValues {
-			d.fail(n, nil, "the file unfolds to more than %d values; use fewer aliases", maxValues)
-		}
+	if d.values++; d.values > maxValues && !d.ended {
+		d.fail(n, nil, "the file unfolds to more than %d values; use fewer aliases", maxValues)
+		d.ended = true
+	}
+	if d.ended {
 		return
 	}
 	if n.wrong {

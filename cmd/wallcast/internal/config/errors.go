@@ -51,12 +51,19 @@ type file struct {
 	errs Errors
 }
 
+// maxErrors is how many errors are worth reporting at once.
+const maxErrors = 50
+
 func (f *file) fail(at *node, format string, args ...any) {
+	if len(f.errs) >= maxErrors {
+		return
+	}
 	f.errs = append(f.errs, f.errorAt(at, fmt.Sprintf(format, args...)))
 }
 
 func (f *file) errorAt(at *node, message string) *Error {
-	return &Error{f.name, at.line, at.column, message, f.picture(at.line, at.column)}
+	line, column := max(at.line, 1), max(at.column, 1)
+	return &Error{f.name, line, column, message, f.picture(line, column)}
 }
 
 // errors returns what was found wrong, in the file's order.

@@ -46,7 +46,7 @@ func (d *decoder) decodeSource(e entry, s *Source, path []string) {
 			d.decodeSettings(setting, d.types[i], s, append(slices.Clone(path), s.Type))
 		}
 	}
-	if s.Type == "" && !d.hasFailed(path) {
+	if s.Type == "" && !d.ended && !d.hasFailed(path) {
 		d.fail(e.key, path, "has no type; it takes one of %s", oneOf(typeNames(d.types)))
 	}
 }
@@ -54,7 +54,7 @@ func (d *decoder) decodeSource(e entry, s *Source, path []string) {
 func (d *decoder) decodeSettings(e entry, t sources.Type, s *Source, path []string) {
 	settings := t.New()
 	d.decode(e.value, valueOf(settings), path)
-	if d.hasFailed(path) {
+	if d.ended || d.hasFailed(path) {
 		return // what the settings say of themselves would follow from that
 	}
 	run, err := settings.Source(sources.Env{Name: s.Name, Folder: d.folder})
