@@ -234,3 +234,7 @@ const (
 	errStoreFailed           jetstream.ErrorCode = 10077
 	errSubjectOverlap        jetstream.ErrorCode = 10065
 )
+
+// DeriveKey returns a secret for the given purpose that all processes on this
+// server share.
+func (s *Store) DeriveKey(purpose string) []byte { return []byte(s.mac("derive", purpose)) }

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"reflect"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/wallcast/wallcast/cmd/wallcast/internal/access"
+	"github.com/wallcast/wallcast/cmd/wallcast/internal/config"
+)
+
+// listen opens the listeners. A computer without IPv6 does without [::1].
+func (p *program) listen(cfg *config.Config) error {
+	var missing error
+	for _, address := range cfg.Listen {
+		l, err := net.Listen("tcp", address)
+		switch {
+		case err == nil:
+			p.listeners = append(p.listeners, l)
+			p.opened = append(p.opened, func() { l.Close() })
+		case errors.Is(err, syscall.EADDRNOTAVAIL) && strings.HasPrefix(address, "[::1]"), errors.Is(err, syscall.EAFNOSUPPORT):
+			missing = err
+		case errors.Is(err, syscall.EADDRINUSE):
+			return fmt.Errorf("%s is in use by another program; stop that one, or serve elsewhere with --listen 127.0.0.1:%d", address, nextPort(address))
+		case errors.Is(err, syscall.EACCES):
+			return fmt.Errorf("%s may not be opened: ports below 1024 need the right to (on Linux CAP_NET_BIND_SERVICE); or serve elsewhere with --listen", address)
+		default:
+			return fmt.Errorf("listening on %s: %w", address, err)
+		}
+	}
+	if len(p.listeners) == 0 {
+		return fmt.Errorf("listening: %w", missing)
+	}
+	return nil
+}
+
+func nextPort(address string) int {
+	_, port, _ := net.SplitHostPort(address)
+	n, err := strconv.Atoi(port)
+	if err != nil || n >= 65535 {
+		return 8081
+	}
+	return n + 1
+}
+
+// newHTTPServer serves HTTP/1.1, HTTP/2 over TLS, and HTTP/2 without TLS as
+// proxies speak it. It has no WriteTimeout: event streams stay open.
+func newHTTPServer(handler http.Handler, log *slog.Logger) *http.Server {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true)
+	return &http.Server{
+		Handler:           handler,
+		Protocols:         protocols,
+		BaseContext:       access.BaseContext,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+// baseURL is where the program can be opened: as the world sees it or, on this
+// computer, at the first listener.
+func baseURL(cfg *config.Config, l net.Listener) string {
+	if cfg.URL != (config.URL{}) {
+		return cfg.URL.String()
+	}
+	scheme := "http"
+	if cfg.TLS.Cert != "" {
+		scheme = "https"
+	}
+	addr := l.Addr().(*net.TCPAddr)
+	host := addr.IP.String()
+	if addr.IP.IsLoopback() || addr.IP.IsUnspecified() {
+		host = "localhost"
+	}
+	return scheme + "://" + net.JoinHostPort(host, strconv.Itoa(addr.Port))
+}
+
+// needRestart names the settings that differ and are read at start only.
+func needRestart(old, cfg *config.Config) []string {
+	var names []string
+	for _, s := range []struct {
+		name     string
+		old, new any
+	}{
+		{"listen", old.Listen, cfg.Listen}, {"data", old.Data, cfg.Data}, {"nats", old.NATS, cfg.NATS}, {"tls", old.TLS, cfg.TLS},
+	} {
+		if !reflect.DeepEqual(s.old, s.new) {
+			names = append(names, s.name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/wallcast/wallcast/cmd/wallcast/internal/config"
+)
+
+// remote is a running program that a command talks to.
+type remote struct {
+	client *http.Client
+	base   string
+	token  string
+	wall   string // the one that counts where none is named
+}
+
+// remoteFlags are the flags of commands that talk to a running program.
+type remoteFlags struct{ url, token *string }
+
+func declareRemote(flags *pflag.FlagSet) remoteFlags {
+	return remoteFlags{
+		flags.String("url", "", "talk to the wallcast at this `URL`, instead of the one that runs here"),
+		flags.String("token", "", "with --url: the token's `SECRET`; better kept in WALLCAST_TOKEN, where other users don't see it"),
+	}
+}
+
+// connect finds the running program: the one at --url, or the one that has the
+// data folder.
+func (f remoteFlags) connect(inv *invocation) (*remote, error) {
+	if *f.url != "" {
+		token := *f.token
+		if token == "" {
+			token = os.Getenv("WALLCAST_TOKEN")
+		}
+		return &remote{client: http.DefaultClient, base: strings.TrimSuffix(*f.url, "/"), token: token, wall: "main"}, nil
+	}
+	cfg, err := inv.loadOrDemo()
+	if err != nil {
+		return nil, err
+	}
+	path := socketPath(cfg.Data)
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", path)
+	}
+	return &remote{client: &http.Client{Transport: &http.Transport{DialContext: dial}}, base: "http://wallcast", wall: cfg.Walls[0].Name}, nil
+}
+
+// loadOrDemo loads the configuration or, where there is none, the demo's.
+func (inv *invocation) loadOrDemo() (*config.Config, error) {
+	if inv.config == "" {
+		if _, err := os.Stat(configFile); errors.Is(err, os.ErrNotExist) {
+			return inv.demoConfig()
+		}
+	}
+	return inv.load()
+}
+
+// request makes a request of the program.
+func (r *remote) request(ctx context.Context, method, path string, body []byte) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, method, r.base+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	if r.token != "" {
+		req.Header.Set("Authorization", "Bearer "+r.token)
+	}
+	return req, nil
+}
+
+// do sends a request and decodes the JSON answer into v, unless v is nil.
+func (r *remote) do(req *http.Request, v any) error {
+	resp, err := r.client.Do(req)
+	if err != nil {
+		return r.explain(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= 300 {
+		return answerError(resp)
+	}
+	if v == nil {
+		return nil
+	}
+	if err := json.NewDecoder(resp.Body).Decode(v); err != nil {
+		return fmt.Errorf("reading the answer of %s: %w", r.base, err)
+	}
+	return nil
+}
+
+// explain makes a sentence of an error that kept a request from being answered.
+func (r *remote) explain(err error) error {
+	if r.base == "http://wallcast" {
+		return errors.New("no wallcast is running on this data folder; start it with wallcast serve, or name another one with --url")
+	}
+	return fmt.Errorf("reaching %s: %w", r.base, err)
+}
+
+// answerError is what the program answered instead of doing it.
+func answerError(resp *http.Response) error {
+	var problem struct {
+		Detail string `json:"detail"`
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	if err == nil && json.Unmarshal(body, &problem) == nil && problem.Detail != "" {
+		return errors.New(problem.Detail)
+	}
+	return fmt.Errorf("the server answered %s", resp.Status)
+}

@@ -1,0 +1,328 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/spf13/pflag"
+
+	"github.com/wallcast/wallcast/cmd/wallcast/internal/access"
+	"github.com/wallcast/wallcast/cmd/wallcast/internal/config"
+	"github.com/wallcast/wallcast/sources"
+	"github.com/wallcast/wallcast/stream/embed"
+	"github.com/wallcast/wallcast/stream/jetstream"
+	"github.com/wallcast/wallcast/stream/sse"
+)
+
+const (
+	// stopTimeout is how long the program takes to stop at most.
+	stopTimeout = 15 * time.Second
+
+	// connectTimeout is how long an existing NATS server may take to answer at start.
+	connectTimeout = 10 * time.Second
+)
+
+func setupServe(flags *pflag.FlagSet) func(context.Context, *invocation) error {
+	watch := flags.Bool("watch", false, "apply the configuration whenever its file is saved")
+	verbose := flags.BoolP("verbose", "v", false, "log more")
+	return func(ctx context.Context, inv *invocation) error {
+		cfg, err := inv.load()
+		if err != nil {
+			return err
+		}
+		p := &program{log: newLog(inv.stderr, *verbose, slog.LevelInfo), reload: inv.load}
+		if *watch {
+			p.watch = inv.configPath()
+		}
+		return p.serve(ctx, cfg, func(base string) { announce(inv.stdout, cfg, base) })
+	}
+}
+
+// newLog logs to w, from least on or, when verbose, everything.
+func newLog(w io.Writer, verbose bool, least slog.Level) *slog.Logger {
+	if verbose {
+		least = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: least}))
+}
+
+// program is the running program. Its parts are started in the order of the
+// fields and stopped in the opposite one: sources, viewers, HTTP, NATS last.
+type program struct {
+	log    *slog.Logger
+	reload func() (*config.Config, error) // reads the configuration again; nil where it can't change
+	watch  string                         // a file that makes reload due when it is saved; empty: none
+
+	site      *site
+	listeners []net.Listener
+	server    *embed.Server // nil when NATS is elsewhere
+	nc        *nats.Conn
+	store     *jetstream.Store
+	guard     *access.Guard
+	streams   *sse.Server
+	sources   *sources.Supervisor
+	http      *http.Server
+	control   *http.Server // on the administration socket
+
+	opened  []func()       // undo what has been started, the last one first
+	serving sync.WaitGroup // of what is started by run
+}
+
+// serve runs the program until ctx ends. Ready is called with the address to
+// open once it can be used.
+func (p *program) serve(ctx context.Context, cfg *config.Config, ready func(base string)) error {
+	defer p.close()
+	if err := p.start(ctx, cfg); err != nil {
+		return err
+	}
+	return p.run(ctx, ready)
+}
+
+// close undoes what start has done.
+func (p *program) close() {
+	for len(p.opened) > 0 {
+		last := len(p.opened) - 1
+		p.opened[last]()
+		p.opened = p.opened[:last]
+	}
+}
+
+func (p *program) start(ctx context.Context, cfg *config.Config) error {
+	p.site = newSite(cfg)
+	// The listeners come first: a port in use is the commonest mistake.
+	if err := p.listen(cfg); err != nil {
+		return err
+	}
+	if err := p.connect(ctx, cfg); err != nil {
+		return err
+	}
+	store, err := jetstream.Open(ctx, p.nc, jetstream.Config{Walls: storeWalls(cfg), Identity: p.identity(), Log: p.log})
+	if err != nil {
+		return err
+	}
+	p.store = store
+	p.opened = append(p.opened, store.Close)
+	p.guard = access.New(p.access(cfg))
+	p.streams = sse.New(sse.Config{
+		Reader: store, Build: build(), Render: p.site.card, Label: p.site.label, Walls: p.site.has,
+		Address: func(r *http.Request) string { return access.CallerOf(r).LimitKey() },
+		Log:     p.log,
+	})
+	p.sources = sources.NewSupervisor(store, p.log)
+	instances, err := p.instances(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	if err := p.sources.Apply(instances); err != nil {
+		return err
+	}
+	p.http = newHTTPServer(p.guard.Handler(p.routes()), p.log)
+	return p.openControl(cfg)
+}
+
+// identity names the store, where its keeper can tell.
+func (p *program) identity() string {
+	if p.server == nil {
+		return ""
+	}
+	return p.server.Identity()
+}
+
+func (p *program) access(cfg *config.Config) access.Config {
+	return cfg.Access(p.store.DeriveKey("signed links"))
+}
+
+// connect starts the embedded NATS server, or connects to the configured one.
+func (p *program) connect(ctx context.Context, cfg *config.Config) error {
+	if cfg.NATS.External() {
+		return p.connectExternal(cfg)
+	}
+	server, err := embed.Start(embed.Config{
+		Folder: cfg.Data, Listen: cfg.NATS.Listen, Unsynced: cfg.NATS.Unsynced, Log: p.log,
+		Authenticate: p.authenticate, Foreign: foreignSubjects(cfg),
+	})
+	if err != nil {
+		return err
+	}
+	p.server = server
+	p.opened = append(p.opened, func() {
+		if err := server.Close(); err != nil {
+			p.log.Error("stopping NATS", "error", err)
+		}
+	})
+	if p.nc, err = server.Connect(nats.Name("wallcast")); err != nil {
+		return err
+	}
+	p.opened = append(p.opened, p.nc.Close)
+	return nil
+}
+
+func (p *program) connectExternal(cfg *config.Config) error {
+	opts := []nats.Option{
+		nats.Name("wallcast"), nats.MaxReconnects(-1), nats.Timeout(connectTimeout),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { p.log.Warn("NATS is away; reconnecting", "error", err) }),
+		nats.ReconnectHandler(func(nc *nats.Conn) { p.log.Info("NATS is back", "server", nc.ConnectedUrlRedacted()) }),
+	}
+	if cfg.NATS.Creds != "" {
+		opts = append(opts, nats.UserCredentials(cfg.NATS.Creds))
+	}
+	nc, err := nats.Connect(strings.Join(cfg.NATS.URL, ","), opts...)
+	if err != nil {
+		return fmt.Errorf("connecting to NATS at %s: %w", access.RedactText(strings.Join(cfg.NATS.URL, ", ")), err)
+	}
+	p.nc = nc
+	p.opened = append(p.opened, nc.Close)
+	for _, note := range externalNotes(cfg) {
+		p.log.Warn(note)
+	}
+	return nil
+}
+
+// externalNotes is what only the operator of an existing NATS server can do or
+// know.
+func externalNotes(cfg *config.Config) []string {
+	if !cfg.NATS.External() || cfg.NATS.Synced {
+		return nil
+	}
+	return []string{"whether the NATS server syncs to disk before it acknowledges can't be seen from here; " +
+		"set sync_interval: always in its jetstream block, and then nats: {synced: true} in wallcast.yaml"}
+}
+
+// authenticate lets producers connect to the embedded server with their tokens.
+func (p *program) authenticate(name, secret string) ([]string, bool) {
+	// The server listens a moment before the guard is made.
+	if p.guard == nil {
+		return nil, false
+	}
+	rights, ok := p.guard.Authenticate(name, secret)
+	return rights.Subjects(), ok
+}
+
+// run serves until ctx ends, and stops in order.
+func (p *program) run(ctx context.Context, ready func(base string)) error {
+	running, stopSources := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopSources()
+	sourcesDone := make(chan struct{})
+	go func() {
+		defer close(sourcesDone)
+		p.sources.Run(running)
+	}()
+	broken := make(chan error, len(p.listeners)+1)
+	for _, l := range p.listeners {
+		p.serving.Go(func() { broken <- p.serveHTTP(l) })
+	}
+	updates, stopUpdates := context.WithCancel(running)
+	defer stopUpdates()
+	p.serving.Go(func() { p.applyChanges(updates) })
+	ready(baseURL(p.site.config(), p.listeners[0]))
+
+	var failure error
+	select {
+	case <-ctx.Done():
+		p.log.Info("stopping")
+	case failure = <-broken:
+	}
+	stopUpdates()
+	stopSources()
+	<-sourcesDone
+	return errors.Join(failure, p.drain(ctx))
+}
+
+// drain ends the viewers, then HTTP.
+func (p *program) drain(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	// Long polls and streams end first: Shutdown of HTTP would wait for them.
+	err := p.streams.Shutdown(ctx)
+	err = errors.Join(err, p.http.Shutdown(ctx), p.control.Shutdown(ctx))
+	p.serving.Wait()
+	if err != nil {
+		return fmt.Errorf("stopping: %w", err)
+	}
+	return nil
+}
+
+func (p *program) serveHTTP(l net.Listener) error {
+	tls := p.site.config().TLS
+	var err error
+	if tls.Cert != "" {
+		err = p.http.ServeTLS(l, tls.Cert, tls.Key)
+	} else {
+		err = p.http.Serve(l)
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serving on %s: %w", l.Addr(), err)
+}
+
+// applyChanges applies the configuration again at SIGHUP and when the watched
+// file is saved.
+func (p *program) applyChanges(ctx context.Context) {
+	if p.reload == nil {
+		return
+	}
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	saved := watchFile(ctx, &p.serving, p.watch)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+		case <-saved:
+		}
+		cfg, err := p.reload()
+		if err == nil {
+			err = p.apply(ctx, cfg)
+		}
+		if err != nil {
+			p.log.Error("the configuration was not applied; the running one goes on", "error", err)
+			continue
+		}
+		p.log.Info("the configuration was applied")
+	}
+}
+
+// apply replaces the configuration while the program runs. What can't change is
+// logged and waits for the next start.
+func (p *program) apply(ctx context.Context, cfg *config.Config) error {
+	old := p.site.config()
+	instances, err := p.instances(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	if err := p.store.SetWalls(ctx, storeWalls(cfg)); err != nil {
+		return err
+	}
+	p.site.apply(cfg)
+	p.guard.Apply(p.access(cfg))
+	if p.server != nil {
+		p.server.Reauthenticate()
+	}
+	for _, w := range old.Walls {
+		if !p.site.has(w.Name) {
+			p.streams.EndWall(w.Name)
+		}
+	}
+	if err := p.sources.Apply(instances); err != nil {
+		return err
+	}
+	for _, setting := range needRestart(old, cfg) {
+		p.log.Warn("this setting is applied at the next start", "setting", setting)
+	}
+	return nil
+}
