@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -53,12 +54,13 @@ type connection struct {
 	control *http.ResponseController
 	timeout time.Duration
 	clear   bool // a write deadline that passes between writes ends the stream
+	log     *slog.Logger
 }
 
 // connect sends nothing yet. It lifts the limits that the HTTP server puts on
 // requests that end.
 func (s *Server) connect(w http.ResponseWriter, r *http.Request) *connection {
-	c := &connection{w, http.NewResponseController(w), s.cfg.WriteTimeout, r.ProtoMajor >= 2}
+	c := &connection{w, http.NewResponseController(w), s.cfg.WriteTimeout, r.ProtoMajor >= 2, s.cfg.Log}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no")
 	// Not supported by all that wraps a response; then the server has no timeouts either, or they count.
@@ -73,6 +75,9 @@ func (c *connection) write(b []byte) error {
 		return err
 	}
 	if err := c.control.Flush(); err != nil {
+		if errors.Is(err, http.ErrNotSupported) {
+			c.log.Error("event streams can't be sent: what wraps the response has no Flush and no Unwrap")
+		}
 		return err
 	}
 	if c.clear {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -121,9 +122,9 @@ func (h *hub) session(ctx context.Context) error {
 		f = nil
 	}
 	if f == nil {
-		held := uint64(h.cfg.WindowEntries)
-		f = newFeed(h.cfg, h.wall, st.Epoch, max(st.First-1, st.Last-min(st.Last, held)))
-		f.nameKinds(st.Kinds...)
+		if f, err = h.load(ctx, st); err != nil {
+			return err
+		}
 	} else if pos, _ := f.position(); st.First > pos+1 {
 		if err := h.lose(ctx, f, st, st.First); err != nil {
 			return err
@@ -142,6 +143,39 @@ func (h *hub) session(ctx context.Context) error {
 	f.advance(st.Last)
 	h.ready(f)
 	return h.follow(ctx, f)
+}
+
+// load makes a feed with the newest of what is held. It reads backwards, a
+// stretch at a time, so that of a wall with large events it reads little more
+// than the window keeps.
+func (h *hub) load(ctx context.Context, st stream.State) (*feed, error) {
+	const stretch = 1000
+	var read [][]stream.Event
+	low, count, size := st.Last, 0, 0
+	for low >= st.First && count < h.cfg.WindowEntries && size < h.cfg.WindowBytes {
+		bottom := max(st.First-1, low-min(low, stretch))
+		var events []stream.Event
+		for e, err := range h.cfg.Reader.Range(ctx, h.wall, bottom, low) {
+			if err != nil {
+				return nil, err
+			}
+			if e.ID.Epoch != st.Epoch {
+				return nil, stream.ErrReset
+			}
+			events = append(events, e)
+			size += len(e.Data)
+		}
+		read, count, low = append(read, events), count+len(events), bottom
+	}
+	f := newFeed(h.cfg, h.wall, st.Epoch, low)
+	f.nameKinds(st.Kinds...)
+	for _, events := range slices.Backward(read) {
+		for _, e := range events {
+			f.add(e)
+		}
+	}
+	f.advance(st.Last)
+	return f, nil
 }
 
 // follow adds new entries to the feed until an error.

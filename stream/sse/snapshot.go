@@ -2,6 +2,7 @@ package sse
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/wallcast/wallcast/stream"
@@ -18,14 +19,15 @@ type Snapshot struct {
 }
 
 // Snapshot returns the last events of a wall and its keyed cards. No kinds means
-// all of them. What is held in memory is taken from there.
+// all of them. What is held in memory is taken from there. The error is
+// stream.ErrUnknownWall, or says why the store can't be read.
 func (s *Server) Snapshot(ctx context.Context, wall string, last int, kinds []string) (Snapshot, error) {
 	if !s.cfg.Walls(wall) {
 		return Snapshot{}, stream.ErrUnknownWall
 	}
 	h, leave, err := s.hub(wall)
 	if err != nil {
-		return Snapshot{}, err
+		return Snapshot{}, fmt.Errorf("reading wall %q: %w: the server is being stopped", wall, stream.ErrUnavailable)
 	}
 	defer leave()
 	// Cards before the history: then no card is newer than the snapshot's head.

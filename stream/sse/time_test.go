@@ -452,6 +452,24 @@ func TestConnectsShareQuestions(t *testing.T) {
 	})
 }
 
+// A viewer that knows of an event must not be answered from what was asked before.
+func TestAnswersAreNotOlderThanQuestions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &counting{memory: newMemory("main")}
+		s := started(t, sse.Config{Reader: m})
+		attend(t, s, "")
+		time.Sleep(time.Second)
+		attend(t, s, "")
+		time.Sleep(10 * time.Millisecond)
+		id := m.publish("message", "", "0")
+		events, _ := attend(t, s, "?lastEventId="+id.String())
+		time.Sleep(time.Second)
+		if got := named(events(), "wall:gap"); len(got) != 0 {
+			t.Errorf("got %v, want no gap", got)
+		}
+	})
+}
+
 // counting is a memory whose State takes a while.
 type counting struct {
 	*memory

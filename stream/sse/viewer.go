@@ -66,7 +66,7 @@ func (b *batch) free() {
 	if cap(b.out) > 4*maxWrite {
 		return
 	}
-	clear(b.room[:cap(b.room)])
+	clear(b.entries) // or the pool would keep old entries alive
 	*b = batch{room: b.room[:0], out: b.out[:0]}
 	batches.Put(b)
 }
