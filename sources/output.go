@@ -167,7 +167,8 @@ func (o *output) store(ctx context.Context, subject stream.Subject, e Event) err
 	}
 	draft := stream.Draft{
 		Subject: subject, Data: e.Data, Time: e.Time,
-		Source: o.r.Name, EventID: e.ID, DedupeID: o.dedupeID(e, mark),
+		Source: first(e.Origin.Source, o.r.Name), EventID: first(e.Origin.ID, e.ID), Type: e.Origin.Type,
+		DedupeID: o.dedupeID(e, mark),
 	}
 	if draft.Time.IsZero() {
 		draft.Time = time.Now()

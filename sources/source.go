@@ -58,10 +58,17 @@ type Event struct {
 	Time time.Time // when it happened; the zero time means now
 	ID   string    // the event's id where it comes from; a second one with it is not stored
 
+	// Origin is set for an event that had CloudEvents' attributes before.
+	Origin Origin
+
 	// Cursor is what Output.Cursor returns once this is the newest stored event.
 	// Nil leaves it as it was, and is what a source gives that keeps no cursor.
 	Cursor json.RawMessage
 }
+
+// Origin is CloudEvents' attributes that an event had where it comes from. Those
+// that are empty become the event's ID, the source's name and the kind.
+type Origin struct{ ID, Source, Type string }
 
 // EventError says why one event can't be stored, whatever is tried.
 type EventError struct{ Err error }

@@ -39,6 +39,20 @@ func add(t *testing.T, path, text string) {
 	}
 }
 
+// later moves a file's time of modification: a test is quicker than the clock of
+// a file system ticks.
+func later(t *testing.T, path string, minutes int) {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	when := info.ModTime().Add(time.Duration(minutes) * time.Minute)
+	if err := os.Chtimes(path, when, when); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func rename(t *testing.T, from, to string) {
 	t.Helper()
 	if err := os.Rename(from, to); err != nil {

@@ -3,6 +3,7 @@ package file
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -36,7 +37,9 @@ func (f *follow) Run(ctx context.Context, out sources.Output) error {
 	t := &tail{follow: f, out: out}
 	defer t.close()
 	if last := f.parseCursor(out.Cursor()).Follow; last != nil {
-		t.resume(last)
+		if err := t.resume(ctx, last); err != nil {
+			return err
+		}
 	} else if err := t.first(ctx); err != nil {
 		return err
 	}
@@ -239,14 +242,30 @@ func (t *tail) atEnd(ctx context.Context) (more bool, err error) {
 
 // next goes on to the file that follows, where there is one that holds anything.
 func (t *tail) next(ctx context.Context) (more bool, err error) {
-	for _, s := range after(rotated(t.path), t.info, t.read) {
+	seen, ok := lookAround(t.path)
+	if !ok {
+		return false, nil
+	}
+	for _, s := range after(seen.rotated, t.info, t.read) {
 		f, err := s.open()
-		if err != nil {
-			continue // rotated or deleted just now, or unreadable: it isn't waited for
+		if errors.Is(err, os.ErrPermission) {
+			t.out.Warn(fmt.Errorf("skipping a rotated file: %w", unreadable(s.path, err)))
+			continue
+		}
+		if err != nil { // rotated or deleted just now
+			return false, nil
 		}
 		_, err = t.change(ctx, f)
 		return true, err
 	}
+	if t.file != nil && seen.current != nil && (seen.current.Size() == 0 || os.SameFile(seen.current, t.info)) {
+		return false, nil
+	}
+	return t.nextCurrent(ctx, seen.current)
+}
+
+// nextCurrent goes on to the file that has the configured name.
+func (t *tail) nextCurrent(ctx context.Context, current os.FileInfo) (more bool, err error) {
 	f, err := t.open()
 	if err != nil {
 		if t.away++; t.away >= patience {
@@ -254,9 +273,8 @@ func (t *tail) next(ctx context.Context) (more bool, err error) {
 		}
 		return false, nil
 	}
-	info, err := f.Stat()
-	if err != nil || t.file != nil && (info.Size() == 0 || os.SameFile(info, t.info)) {
-		f.Close()
+	if info, err := f.Stat(); err != nil || current == nil || !os.SameFile(info, current) {
+		f.Close() // rotated just now
 		return false, nil
 	}
 	if t.file != nil && t.pos.offset >= strong && t.pos.in(f) { // an editor has saved it
@@ -281,18 +299,4 @@ func (t *tail) change(ctx context.Context, f *os.File) (more bool, err error) {
 	}
 	t.out.Warn(nil)
 	return true, t.use(f, position{})
-}
-
-// open opens a sibling unless another file has its name by now.
-func (s sibling) open() (*os.File, error) {
-	f, err := os.Open(s.path)
-	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err != nil || !os.SameFile(info, s.info) {
-		f.Close()
-		return nil, fmt.Errorf("%s was replaced", s.path)
-	}
-	return f, nil
 }

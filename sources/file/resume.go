@@ -1,6 +1,7 @@
 package file
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,17 +11,27 @@ import (
 // that was read: shorter begins are often alike.
 const strong = window
 
+// searches is how often a file is looked for before it counts as gone: a
+// folder that is listed while files in it are renamed may not show all.
+const searches = 5
+
 // resume goes on where an earlier run stopped: in the same file under whatever
 // name, else in a copy of it, else in what came after it.
-func (t *tail) resume(last *followed) {
+func (t *tail) resume(ctx context.Context, last *followed) error {
 	t.read = last.Time
 	if last.Inode == "" && last.Print == "" { // there was no file yet
-		return
+		return nil
 	}
-	if t.sameFile(last) || t.sameText(last) {
-		return
+	for range searches {
+		if t.sameFile(last) || t.sameText(last) {
+			return nil
+		}
+		if err := pause(ctx, poll); err != nil {
+			return err
+		}
 	}
 	t.out.Log().Warn("the file that was followed is gone; if it had more lines they are lost. Going on with what came after it", "file", t.path)
+	return nil
 }
 
 // sameFile looks for the inode, under any name.

@@ -2,6 +2,7 @@ package file
 
 import (
 	"cmp"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,6 +17,20 @@ import (
 type sibling struct {
 	path string
 	info os.FileInfo
+}
+
+// open opens a sibling unless another file has its name by now.
+func (s sibling) open() (*os.File, error) {
+	f, err := os.Open(s.path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err != nil || !os.SameFile(info, s.info) {
+		f.Close()
+		return nil, fmt.Errorf("%s was replaced", s.path)
+	}
+	return f, nil
 }
 
 // siblings returns the regular files beside path and, where that is a link,
@@ -67,6 +82,33 @@ func rotated(path string) []sibling {
 	all = slices.DeleteFunc(all, func(s sibling) bool { return s.info.Size() == 0 })
 	slices.SortFunc(all, older)
 	return all
+}
+
+// surroundings are the files that a rotation shifts.
+type surroundings struct {
+	rotated []sibling
+	current os.FileInfo // what has the configured name; nil for none that can be read
+}
+
+// lookAround lists the surroundings. A list that is made while files are being
+// renamed can miss one, and with it all its lines, so it counts only when a
+// second look shows the same.
+func lookAround(path string) (s surroundings, ok bool) {
+	look := func() surroundings {
+		info, err := os.Stat(path)
+		if err != nil || !info.Mode().IsRegular() {
+			info = nil
+		}
+		return surroundings{rotated(path), info}
+	}
+	s, again := look(), look()
+	ok = slices.EqualFunc(s.rotated, again.rotated, func(a, b sibling) bool {
+		return a.path == b.path && os.SameFile(a.info, b.info)
+	})
+	if s.current == nil || again.current == nil {
+		return s, ok && s.current == nil && again.current == nil
+	}
+	return s, ok && os.SameFile(s.current, again.current)
 }
 
 // older orders rotated files by when they were written to. Where a coarse clock
