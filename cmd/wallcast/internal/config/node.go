@@ -267,6 +267,7 @@ func (b *builder) anchor(to *node, from *ast.AnchorNode) *node {
 
 func (b *builder) mapping(to *node, values []*ast.MappingValueNode) {
 	to.shape = mapping
+	lines := make(map[string]int, len(values)) // in which a key was first
 	for _, pair := range values {
 		key := at(pair.Key, to)
 		if _, plain := pair.Key.(ast.ScalarNode); !plain || pair.Key.Type() == ast.MergeKeyType {
@@ -274,10 +275,11 @@ func (b *builder) mapping(to *node, values []*ast.MappingValueNode) {
 			continue
 		}
 		key.shape, key.text = scalar, unmaskEnv(pair.Key.GetToken().Value)
-		if first := to.get(key.text); first != nil {
-			b.file.fail(key, "%s is there twice, first in line %d; keep one of them", key.text, first.key.line)
+		if first, twice := lines[key.text]; twice {
+			b.file.fail(key, "%s is there twice, first in line %d; keep one of them", key.text, first)
 			continue
 		}
+		lines[key.text] = key.line
 		if len(to.entries) == 0 {
 			to.line, to.column = key.line, key.column
 		}
