@@ -2,33 +2,67 @@ package embed
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/wallcast/wallcast/stream"
 )
 
 const (
 	ownUser         = "wallcast"
 	ownAccount      = "WALLCAST"
+	producerUser    = "producer"
 	producerAccount = "PRODUCERS"
+	wallSubjects    = stream.WallPrefix + ".>"
 )
 
 // accounts is the server configuration that keeps producers apart: see the
-// package's "Other clients".
-func accounts(foreign []string) string {
+// package's "Other clients". Nobody gets in as one of its users, for nobody
+// knows their passwords, and the authenticator does not look at them. They are
+// there because a reload ends every client under a name that is no user's.
+func accounts(foreign []string) (string, error) {
 	var exports, imports strings.Builder
-	for _, subject := range append([]string{"wall.>"}, foreign...) {
-		fmt.Fprintf(&exports, "{service: %q} ", subject)
-		fmt.Fprintf(&imports, "{service: {account: %s, subject: %q}} ", ownAccount, subject)
+	for _, subject := range foreign {
+		if err := stream.CheckFilter(subject); err != nil {
+			return "", fmt.Errorf("the foreign subject %q %w", subject, err)
+		}
+		if stream.Overlap(subject, wallSubjects) {
+			return "", fmt.Errorf("the foreign subject %q matches %q, which is no foreign one", subject, wallSubjects)
+		}
 	}
-	return fmt.Sprintf("accounts { %s { jetstream: enabled, exports: [%s] }, %s { imports: [%s] } }",
-		ownAccount, exports.String(), producerAccount, imports.String())
+	// A message that two imports match would arrive twice.
+	for _, subject := range append(stream.Disjoint(foreign), wallSubjects) {
+		fmt.Fprintf(&exports, "{service: %s}, ", quoted(subject))
+		fmt.Fprintf(&imports, "{service: {account: %s, subject: %s}}, ", ownAccount, quoted(subject))
+	}
+	user := func(name string) string { return fmt.Sprintf("users: [{user: %s, password: %q}]", name, rand.Text()) }
+	return fmt.Sprintf("accounts { %s { jetstream: enabled, exports: [%s], %s }, %s { imports: [%s], %s } }",
+		ownAccount, exports.String(), user(ownUser), producerAccount, imports.String(), user(producerUser)), nil
+}
+
+// quoted writes a string as the server's configuration has it, which knows the
+// escape \xHH and few others.
+func quoted(s string) string {
+	var q strings.Builder
+	q.WriteByte('"')
+	for i := range len(s) {
+		if c := s[i]; c == '"' || c == '\\' || c < ' ' {
+			fmt.Fprintf(&q, `\x%02x`, c)
+		} else {
+			q.WriteByte(c)
+		}
+	}
+	q.WriteByte('"')
+	return q.String()
 }
 
 // authenticator lets our own connections into the account that owns the streams
@@ -39,7 +73,7 @@ type authenticator struct {
 	check  func(name, secret string) ([]string, bool)
 
 	mu      sync.Mutex
-	clients []producer
+	clients map[uint64]producer // by the server's id of the client
 }
 
 // producer is a client that was let in.
@@ -49,11 +83,11 @@ type producer struct {
 	publish      []string
 }
 
-// Check implements server.Authentication.
+// Check implements server.Authentication. The server asks at the connect, and for
+// every client again at a reload.
 func (a *authenticator) Check(c server.ClientAuthentication) bool {
-	opts := c.GetOpts()
-	name, secret := opts.Username, opts.Password
-	if name == ownUser && sameSecret(secret, a.own) {
+	name, secret, known := a.given(c)
+	if !known && name == ownUser && sameSecret(secret, a.own) {
 		return a.register(c, ownAccount, ownUser, nil)
 	}
 	if a.check == nil {
@@ -70,14 +104,25 @@ func (a *authenticator) Check(c server.ClientAuthentication) bool {
 	if len(publish) == 0 { // an empty list would allow everything
 		permissions.Publish.Deny = []string{">"}
 	}
-	if !a.register(c, producerAccount, name, permissions) {
+	if !a.register(c, producerAccount, producerUser, permissions) {
 		return false
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.clients = append(slices.DeleteFunc(a.clients, func(p producer) bool { return !a.connected(p) }),
-		producer{c, name, secret, publish})
+	maps.DeleteFunc(a.clients, func(_ uint64, p producer) bool { return !a.connected(p) })
+	a.clients[c.GetID()] = producer{c, name, secret, publish}
 	return true
+}
+
+// given is what a client calls itself. Those that were let in bear another name
+// since; see accounts.
+func (a *authenticator) given(c server.ClientAuthentication) (name, secret string, known bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if p, ok := a.clients[c.GetID()]; ok {
+		return p.name, p.secret, true
+	}
+	return c.GetOpts().Username, c.GetOpts().Password, false
 }
 
 func (a *authenticator) register(c server.ClientAuthentication, account, name string, p *server.Permissions) bool {
@@ -92,7 +137,7 @@ func (a *authenticator) register(c server.ClientAuthentication, account, name st
 func (a *authenticator) reauthenticate() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.clients = slices.DeleteFunc(a.clients, func(p producer) bool {
+	maps.DeleteFunc(a.clients, func(_ uint64, p producer) bool {
 		publish, ok := a.check(p.name, p.secret)
 		if ok && slices.Equal(publish, p.publish) {
 			return false

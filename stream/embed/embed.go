@@ -27,7 +27,8 @@ type Config struct {
 	// may be called concurrently, at any time.
 	Authenticate func(name, secret string) (publish []string, ok bool)
 
-	// Foreign are subjects beside "wall.>" that clients may be allowed to publish to.
+	// Foreign are subjects beside "wall.>" that clients may be allowed to publish
+	// to; see [Server.SetForeign].
 	Foreign []string
 
 	// Unsynced acknowledges events before they are on disk.
@@ -43,6 +44,9 @@ type Server struct {
 	identity string
 	auth     *authenticator
 	close    sync.Once
+
+	reload sync.Mutex
+	opts   func(foreign []string) (*server.Options, error) // as it was started, with other foreign subjects
 }
 
 // Errors of Start that callers tell apart with errors.Is.
@@ -98,15 +102,24 @@ func (s *Server) start(cfg Config, store string) (err error) {
 	if s.identity, err = storeIdentity(store); err != nil {
 		return fmt.Errorf("reading the store's identity: %w", err)
 	}
-	opts, err := serverOptions(cfg, store)
+	if cfg.Listen != "" {
+		// Found once, so that a port which was chosen for us stays the same.
+		if cfg.Listen, err = freeAddress(cfg.Listen); err != nil {
+			return err
+		}
+	}
+	s.opts = func(foreign []string) (*server.Options, error) { return serverOptions(cfg, store, foreign) }
+	opts, err := s.opts(cfg.Foreign)
 	if err != nil {
 		return err
 	}
-	s.auth = &authenticator{own: rand.Text(), check: cfg.Authenticate}
-	opts.CustomClientAuthentication = s.auth
 	if s.nats, err = server.NewServer(opts); err != nil {
 		return fmt.Errorf("starting NATS: %w", err)
 	}
+	// After NewServer, which reads the accounts' users only where nothing else
+	// lets clients in.
+	s.auth = &authenticator{own: rand.Text(), check: cfg.Authenticate, clients: map[uint64]producer{}}
+	opts.CustomClientAuthentication = s.auth
 	s.auth.server = s.nats
 	s.nats.SetLoggerV2(&logger{cfg.Log}, false, false, false)
 	s.nats.Start()
@@ -118,11 +131,15 @@ func (s *Server) start(cfg Config, store string) (err error) {
 	return nil
 }
 
-func serverOptions(cfg Config, store string) (*server.Options, error) {
+func serverOptions(cfg Config, store string, foreign []string) (*server.Options, error) {
 	opts := &server.Options{}
 	// Accounts are given as configuration text: built in code they do not
 	// survive a reload with JetStream.
-	if err := opts.ProcessConfigString(accounts(cfg.Foreign)); err != nil {
+	text, err := accounts(foreign)
+	if err != nil {
+		return nil, fmt.Errorf("configuring NATS: %w", err)
+	}
+	if err := opts.ProcessConfigString(text); err != nil {
 		return nil, fmt.Errorf("configuring NATS: %w", err)
 	}
 	opts.ServerName = "wallcast"
@@ -135,28 +152,47 @@ func serverOptions(cfg Config, store string) (*server.Options, error) {
 	opts.JetStreamMaxStore = 1 << 60
 	opts.DontListen = cfg.Listen == ""
 	if cfg.Listen != "" {
-		host, port, err := listenAddress(cfg.Listen)
+		host, port, err := net.SplitHostPort(cfg.Listen)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("listening for NATS clients: %w", err)
 		}
-		opts.Host, opts.Port = host, port
+		opts.Host = host
+		if opts.Port, err = strconv.Atoi(port); err != nil {
+			return nil, fmt.Errorf("listening for NATS clients: the port %q is no number: %w", port, err)
+		}
 	}
 	return opts, nil
 }
 
-// listenAddress splits an address and makes sure that it is free: the server
-// itself would end the process when it is not.
-func listenAddress(address string) (string, int, error) {
+// freeAddress resolves an address to the IP address and port to listen on, and
+// makes sure that it is free: the server itself would end the process when it is not.
+func freeAddress(address string) (string, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		if strings.Contains(err.Error(), "address already in use") {
-			return "", 0, fmt.Errorf("listening for NATS clients on %s: %w", address, ErrPortInUse)
+			return "", fmt.Errorf("listening for NATS clients on %s: %w", address, ErrPortInUse)
 		}
-		return "", 0, fmt.Errorf("listening for NATS clients: %w", err)
+		return "", fmt.Errorf("listening for NATS clients: %w", err)
 	}
 	defer l.Close()
-	bound := l.Addr().(*net.TCPAddr)
-	return bound.IP.String(), bound.Port, nil
+	return l.Addr().String(), nil
+}
+
+// SetForeign replaces the subjects beside "wall.>" that clients which come over
+// Config.Listen may be allowed to publish to. Clients stay connected; each is
+// asked for its rights again, so that one whose token was revoked is ended. On an
+// error nothing has changed.
+func (s *Server) SetForeign(subjects []string) error {
+	s.reload.Lock()
+	defer s.reload.Unlock()
+	opts, err := s.opts(subjects)
+	if err != nil {
+		return err
+	}
+	if err := s.nats.ReloadOptions(opts); err != nil {
+		return fmt.Errorf("letting NATS clients publish to the foreign subjects: %w", err)
+	}
+	return nil
 }
 
 // Connect returns a connection inside the process, in the account that owns the
