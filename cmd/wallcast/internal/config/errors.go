@@ -62,7 +62,9 @@ func (f *file) fail(at *node, format string, args ...any) {
 }
 
 func (f *file) errorAt(at *node, message string) *Error {
-	line, column := max(at.line, 1), max(at.column, 1)
+	// The YAML parser places what is missing at the end behind the last line.
+	line := min(max(at.line, 1), strings.Count(string(f.data), "\n")+1)
+	column := max(at.column, 1)
 	return &Error{f.name, line, column, message, f.picture(line, column)}
 }
 
@@ -80,7 +82,11 @@ func (f *file) errors() Errors {
 // comment reports whether a comment stands right after the key that n, which is
 // empty, has the place of.
 func (f *file) comment(n *node) bool {
-	line := []rune(strings.Split(string(f.data), "\n")[n.line-1])
+	lines := strings.Split(string(f.data), "\n")
+	if n.line > len(lines) {
+		return false
+	}
+	line := []rune(lines[n.line-1])
 	_, value, ok := strings.Cut(string(line[min(n.column-1, len(line)):]), ":")
 	return ok && strings.HasPrefix(strings.TrimLeft(value, " \t"), "#")
 }

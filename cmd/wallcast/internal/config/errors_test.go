@@ -124,6 +124,7 @@ func TestMistakes(t *testing.T) {
 		{name: "two documents", text: "data: a\n---\n«data: b", want: "a second document begins here (---); a configuration is one document"},
 		{name: "tag", text: "data: «!!str a", want: "!!str can't stand here: the type of a setting is known; write the value alone"},
 		{name: "not UTF-8", text: "data: «\xff", want: "the byte 0xff is not UTF-8; save the file as UTF-8"},
+		{name: "old line ends", text: "data: a«\rlisten: :80", want: "a carriage return stands alone; end lines with a line feed"},
 		{name: "control character", text: "data: a«\x00", want: "the character U+0000 can't stand in a configuration"},
 	}
 	for _, test := range tests {

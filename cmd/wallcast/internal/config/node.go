@@ -135,6 +135,9 @@ func (f *file) unreadable() (*node, string) {
 			return &node{line: line, column: column}, fmt.Sprintf("the character U+%04X can't stand in a configuration", r)
 		}
 		i += size
+		if r == '\r' && (i == len(f.data) || f.data[i] != '\n') {
+			return &node{line: line, column: column}, "a carriage return stands alone; end lines with a line feed"
+		}
 		column++
 		if r == '\n' {
 			line, column = line+1, 1
