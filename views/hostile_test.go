@@ -70,6 +70,7 @@ var hostile = func() []string {
 	objects := []any{
 		map[string]any{"text": "link", "url": "javascript:alert('url')"},
 		map[string]any{"title": "link", "url": " \tjava\nscript:alert('url')"},
+		map[string]any{"title": "link", "url": "javascript://evil.example/%0aalert('host')"},
 		map[string]any{"title": "link", "url": "data:text/html,<script>alert('data')</script>"},
 		map[string]any{"text": "picture", "image": "https://evil.example/pixel.svg"},
 		map[string]any{"text": "picture", "image": `x" onerror="alert('image')`},

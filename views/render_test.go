@@ -16,6 +16,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -129,7 +130,13 @@ func mustBeSafe(t testing.TB, id, card string, elements, attributes map[string]b
 	if len(card) > 64<<10 {
 		t.Errorf("the card is %d bytes long", len(card))
 	}
+	marks := 0
 	for _, r := range card {
+		if !unicode.Is(unicode.Mn, r) {
+			marks = 0
+		} else if marks++; marks > 6 {
+			t.Fatal("more than six marks sit on one character")
+		}
 		if r < ' ' && r != '\n' || '\u202a' <= r && r <= '\u202e' || '\u2066' <= r && r <= '\u2069' {
 			t.Errorf("the card holds %U", r)
 		}

@@ -80,6 +80,18 @@ func TestScreenshots(t *testing.T) {
 	b.until(`document.getElementById("state").dataset.state === "reconnecting"`)
 	shoot("gap")
 
+	s.edit(func(p *views.Page) {
+		p.Events = append(p.Events,
+			event(50, time.Now(), "song/news", `{"station":"Radio Square News","title":"Hour of the letters","artist":"With Ruth Adler and a very patient telephone, live from the small studio behind the town hall","state":"offline"}`),
+			event(51, time.Now(), "alert/two", `{"title":"A second notice, with a key of its own"}`))
+	})
+	b.open(s, "")
+	shoot("stations")
+	b.do(chromedp.EmulateViewport(1920, 1080))
+	b.open(s, "?view=tv")
+	shoot("stations-tv")
+	b.do(chromedp.EmulateViewport(1280, 800))
+
 	s.edit(func(p *views.Page) { p.Wall.Lang, p.Wall.Title = "ar", "ساحة المدينة" })
 	b.open(s, "")
 	shoot("rtl")

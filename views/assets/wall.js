@@ -59,12 +59,25 @@ function receive({ id, kind, data }) {
   const entry = { id, kind, key: attribute(data, "key"), slot, html: data };
   const at = place(entry);
   waiting.set(at, entry);
-  if (waiting.size > 400) waiting.delete(waiting.keys().next().value ?? "");
+  if (waiting.size > 400) forgo();
   arrivals.push(performance.now());
   if (arrivals.length > 21) arrivals.shift();
   if (away) away.count++;
   unsaid++;
   schedule();
+}
+
+/**
+ * Drops the oldest that the page would have no room for anyway. A newest version
+ * that only its key holds goes last.
+ */
+function forgo() {
+  let oldest = "";
+  for (const [at, entry] of waiting) {
+    oldest ||= at;
+    if (entry.slot === "timeline" && !entry.key) return waiting.delete(at);
+  }
+  return waiting.delete(oldest);
 }
 
 /** @param {string} id */
