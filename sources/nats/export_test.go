@@ -1,0 +1,14 @@
+package nats
+
+import (
+	"time"
+
+	"github.com/wallcast/wallcast/sources"
+)
+
+// Hurried is a source that waits less long, so that a test need not.
+func Hurried(src sources.Source, recheck, handover time.Duration) sources.Source {
+	s := *src.(*source)
+	s.recheck, s.handover = recheck, handover
+	return &s
+}
