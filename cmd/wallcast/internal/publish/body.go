@@ -1,13 +1,14 @@
 package publish
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
+	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -32,25 +33,22 @@ const maxKey = 255
 
 // read reads the request. An error says what was wrong and what would be right.
 func read(r *http.Request, limit int) (post, error) {
-	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return post{}, unsupported("The body is compressed (%.40s); send it as it is.", encoding)
 	}
-	kind, params, err := contentType(r)
+	kind, params, err := contentType(r.Header.Get("Content-Type"))
 	if err != nil {
 		return post{}, err
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, wrapping(limit)+1))
+	body, err := readBody(r, limit)
 	if err != nil {
-		return post{}, malformed("The body broke off: %v.", err)
-	}
-	if int64(len(body)) > wrapping(limit) {
-		return post{}, tooLarge(limit)
+		return post{}, err
 	}
 	var p post
 	switch {
-	case kind == "application/cloudevents+json":
-		p, err = structured(body)
-	case r.Header.Get("Ce-Specversion") != "":
+	case strings.HasPrefix(kind, "application/cloudevents"):
+		p, err = structured(kind, body)
+	case inBinaryMode(r.Header):
 		p, err = binary(r.Header, kind, params, body)
 	default:
 		p.draft.Data, err = payload(kind, params, body)
@@ -58,7 +56,7 @@ func read(r *http.Request, limit int) (post, error) {
 	if err != nil {
 		return post{}, err
 	}
-	if strings.TrimSpace(string(p.draft.Data)) == "" {
+	if blank(p.draft.Data) {
 		return post{}, malformed("The event is empty; send text or a JSON object as the body.")
 	}
 	if key := r.Header.Get("Idempotency-Key"); key != "" {
@@ -70,25 +68,51 @@ func read(r *http.Request, limit int) (post, error) {
 	return p, nil
 }
 
-func contentType(r *http.Request) (string, map[string]string, error) {
-	header := r.Header.Get("Content-Type")
+func blank(data []byte) bool { return len(bytes.TrimSpace(data)) == 0 }
+
+// readBody reads no more than could be accepted. A body whose length is known is
+// refused before it is sent, to clients that wait for "100 Continue".
+func readBody(r *http.Request, limit int) ([]byte, error) {
+	most := wrapping(limit)
+	if r.ContentLength > most {
+		return nil, tooLarge(limit)
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, most+1))
+	var timeout net.Error
+	switch {
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return nil, &access.Problem{Status: http.StatusRequestTimeout, Detail: fmt.Sprintf("The body did not arrive within %s.", bodyTimeout)}
+	case err != nil:
+		return nil, malformed("The body broke off: %v.", err)
+	case int64(len(body)) > most:
+		return nil, tooLarge(limit)
+	}
+	return body, nil
+}
+
+// contentType reads a Content-Type; the kind is empty for none.
+func contentType(header string) (kind string, params map[string]string, err error) {
 	if header == "" {
 		return "", nil, nil
 	}
-	kind, params, err := mime.ParseMediaType(header)
+	kind, params, err = mime.ParseMediaType(header)
 	if err != nil {
-		return "", nil, unsupported("The Content-Type %.80q is malformed.", header)
+		return "", nil, unsupported("The Content-Type %.80q is malformed; one looks like text/plain; charset=utf-8.", header)
 	}
-	if charset := strings.ToLower(params["charset"]); charset != "" && charset != "utf-8" && charset != "us-ascii" {
+	switch charset := strings.ToLower(params["charset"]); charset {
+	case "", "utf-8", "utf8", "us-ascii":
+		return kind, params, nil
+	default:
 		return "", nil, unsupported("The charset is %.40s; send UTF-8.", charset)
 	}
-	return kind, params, nil
 }
 
 // payload makes a payload of a body of the given type.
 func payload(kind string, params map[string]string, body []byte) ([]byte, error) {
 	switch {
-	case kind == "application/json" || strings.HasSuffix(kind, "+json"):
+	case blank(body):
+		return nil, nil
+	case isJSON(kind):
 		return jsonObject(body)
 	case kind == "application/x-www-form-urlencoded":
 		return form(body)
@@ -97,7 +121,11 @@ func payload(kind string, params map[string]string, body []byte) ([]byte, error)
 	case kind == "" || strings.HasPrefix(kind, "text/"):
 		return text(body)
 	}
-	return nil, unsupported("The Content-Type %.80s is none of JSON, text, a form or a CloudEvent.", kind)
+	return nil, unsupported("The Content-Type %.80s is not supported; send application/json, text/plain, a form or a CloudEvent.", kind)
+}
+
+func isJSON(kind string) bool {
+	return strings.HasSuffix(kind, "/json") || strings.HasSuffix(kind, "+json")
 }
 
 func unsupported(format string, args ...any) error {
@@ -120,65 +148,24 @@ func jsonObject(body []byte) ([]byte, error) {
 	if stream.IsObject(body) {
 		return text(body)
 	}
-	var any json.RawMessage
-	err := json.Unmarshal(body, &any)
+	if err := checkJSON(body); err != nil {
+		return nil, err
+	}
+	return nil, malformed(`The body is JSON but not an object; send {"text": "…"}, or flat text as text/plain.`)
+}
+
+// checkJSON says what keeps a body from being JSON.
+func checkJSON(body []byte) error {
+	var value json.RawMessage
+	err := json.Unmarshal(body, &value)
 	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
-		return nil, malformed("The body is declared as JSON and isn't: %v at byte %d.", err, syntax.Offset)
+	switch {
+	case err == nil:
+		return nil
+	case bytes.HasPrefix(body, []byte("\uFEFF")):
+		return malformed("The body is declared as JSON and begins with a byte order mark; send it without.")
+	case errors.As(err, &syntax):
+		return malformed("The body is declared as JSON and is not: %v, at byte %d. Flat text goes as text/plain.", err, syntax.Offset)
 	}
-	return nil, malformed(`The body is JSON but no object; send {"text": "…"}, or flat text as text/plain.`)
-}
-
-// form reads a form's fields. A body without a field that cards know was
-// probably no form: "curl -d" declares one whatever it sends.
-func form(body []byte) ([]byte, error) {
-	if strings.Contains(string(body), "=") && !stream.IsObject(body) {
-		// A malformed part of the body makes an error, and the parts before it count.
-		if fields, err := url.ParseQuery(string(body)); err == nil && known(fields) {
-			return object(fields)
-		}
-	}
-	return text(body)
-}
-
-func known(fields url.Values) bool {
-	for name := range fields {
-		if stream.KnownField(name) {
-			return true
-		}
-	}
-	return false
-}
-
-// object makes a JSON object of a form's fields; of a field given twice the
-// first counts, and empty ones are left out.
-func object(fields url.Values) ([]byte, error) {
-	o := make(map[string]string, len(fields))
-	for name, values := range fields {
-		if !utf8.ValidString(name) || !utf8.ValidString(values[0]) {
-			return nil, malformed("The form is not valid UTF-8; add accept-charset=\"utf-8\" to it.")
-		}
-		if values[0] != "" {
-			o[name] = values[0]
-		}
-	}
-	if len(o) == 0 {
-		return nil, nil
-	}
-	return json.Marshal(o)
-}
-
-func multipartForm(boundary string, body []byte) ([]byte, error) {
-	r := http.Request{Method: http.MethodPost, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(string(body)))}
-	r.Header.Set("Content-Type", mime.FormatMediaType("multipart/form-data", map[string]string{"boundary": boundary}))
-	if err := r.ParseMultipartForm(int64(len(body)) + 1); err != nil {
-		return nil, malformed("The form is malformed: %v.", err)
-	}
-	if len(r.MultipartForm.File) > 0 {
-		return nil, malformed("The form holds a file; send its text or address in a field instead.")
-	}
-	if !known(r.MultipartForm.Value) {
-		return nil, malformed("The form has no field that a card shows; name one of them text.")
-	}
-	return object(r.MultipartForm.Value)
+	return malformed("The body is declared as JSON and is not: %v.", err)
 }

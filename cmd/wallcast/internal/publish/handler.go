@@ -35,7 +35,12 @@ type Handler struct {
 // retryAfter is what a publisher is told when the store can't take the event.
 const retryAfter = 2 * time.Second
 
+// bodyTimeout is how long a body may take to arrive.
+const bodyTimeout = time.Minute
+
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// An error means that the connection has no deadlines, as in no server of ours.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
 	receipt, problem := h.publish(r)
 	if problem != nil {
 		problem.Write(w)
@@ -60,17 +65,17 @@ func (h *Handler) publish(r *http.Request) (stream.Receipt, *access.Problem) {
 	if !ok {
 		return stream.Receipt{}, unknownWall(wall)
 	}
+	subject, err := stream.NewSubject(wall, r.PathValue("kind"), r.PathValue("key"))
+	if err != nil {
+		return stream.Receipt{}, &access.Problem{Status: http.StatusBadRequest,
+			Detail: fmt.Sprintf("The address is /walls/WALL/events/KIND/KEY, and %v.", err)}
+	}
 	p, err := read(r, limit)
 	if err != nil {
 		return stream.Receipt{}, asProblem(err)
 	}
-	kind := r.PathValue("kind")
-	if kind == "" {
-		kind = p.kind
-	}
-	subject, err := stream.NewSubject(wall, kind, r.PathValue("key"))
-	if err != nil {
-		return stream.Receipt{}, asProblem(err)
+	if r.PathValue("kind") == "" && p.kind != "" {
+		subject.Kind = p.kind
 	}
 	if problem := h.May(r, subject); problem != nil {
 		return stream.Receipt{}, problem
@@ -78,7 +83,7 @@ func (h *Handler) publish(r *http.Request) (stream.Receipt, *access.Problem) {
 	draft := p.draft
 	draft.Subject = subject
 	if p.repeat != "" {
-		draft.DedupeID = fmt.Sprintf("http %q %s", h.Scope(r), p.repeat)
+		draft.DedupeID = fmt.Sprintf("http %q %s %s", h.Scope(r), subject, p.repeat)
 	}
 	// A publisher that goes away does not take back what it has sent.
 	receipt, err := h.Publisher.Publish(context.WithoutCancel(r.Context()), draft)
@@ -111,7 +116,7 @@ func (h *Handler) explain(wall string, limit int, err error) *access.Problem {
 
 func tooLarge(limit int) *access.Problem {
 	return &access.Problem{Status: http.StatusRequestEntityTooLarge,
-		Detail: fmt.Sprintf("The payload is larger than the %d bytes that this wall accepts; its setting payload says how many.", limit)}
+		Detail: fmt.Sprintf("The payload is larger than the %d bytes that this wall accepts; payload, among the wall's settings, can allow more.", limit)}
 }
 
 // asProblem makes an answer of what is wrong with a request.
