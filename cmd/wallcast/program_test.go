@@ -3,8 +3,10 @@ package main_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -122,6 +124,14 @@ type process struct {
 // arguments, and waits until it is ready. The test's end ends it.
 func startProgram(t *testing.T, folder, address string, args ...string) *process {
 	t.Helper()
+	p := launchProgram(t, folder, address, args...)
+	p.awaitReady()
+	return p
+}
+
+// launchProgram is startProgram without the waiting.
+func launchProgram(t *testing.T, folder, address string, args ...string) *process {
+	t.Helper()
 	path, err := buildProgram()
 	if err != nil {
 		t.Fatal(err)
@@ -144,7 +154,6 @@ func startProgram(t *testing.T, folder, address string, args ...string) *process
 			t.Errorf("the program said:\n%s", tail(said, 8000))
 		}
 	})
-	p.awaitReady()
 	return p
 }
 
@@ -211,4 +220,78 @@ func (p *process) kill() {
 		p.t.Error("killing the program: ", err)
 	}
 	<-p.ended
+}
+
+// token makes a token with the program's own command. It returns the secret and
+// the entry for the configuration.
+func token(t *testing.T, name string, rights ...string) (secret, entry string) {
+	t.Helper()
+	path, err := buildProgram()
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"token", name}
+	for _, right := range rights {
+		args = append(args, "--allow", right)
+	}
+	out, err := exec.Command(path, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("making a token: %v\n%s", err, out)
+	}
+	for line := range strings.Lines(string(out)) {
+		line = strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(line, "wc_"):
+			secret = line
+		case strings.HasPrefix(line, name+":"):
+			entry = line
+		}
+	}
+	if secret == "" || entry == "" {
+		t.Fatalf("the command printed no secret or no entry:\n%s", out)
+	}
+	return secret, entry
+}
+
+// request does what a script of a website would and returns the answer's status
+// and body. Where may be "message" or "song/jazz", below the wall's events.
+func (p *process) request(method, where, contentType, body string, header ...string) (int, string) {
+	p.t.Helper()
+	req, err := http.NewRequestWithContext(p.t.Context(), method, p.url+"/walls/main/events"+strings.TrimSuffix("/"+where, "/"), strings.NewReader(body))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", contentType)
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return resp.StatusCode, string(answer)
+}
+
+// publish stores an event and returns its id.
+func (p *process) publish(where, body string, header ...string) string {
+	p.t.Helper()
+	status, answer := p.request(http.MethodPost, where, "text/plain; charset=utf-8", body, header...)
+	var receipt struct{ ID string }
+	if err := json.Unmarshal([]byte(answer), &receipt); status != http.StatusCreated || err != nil {
+		p.t.Fatalf("publishing %.200q was answered %d %s", body, status, answer)
+	}
+	return receipt.ID
+}
+
+// retract takes an event off the wall.
+func (p *process) retract(id string) {
+	p.t.Helper()
+	if status, answer := p.request(http.MethodDelete, id, "", ""); status != http.StatusNoContent {
+		p.t.Fatalf("retracting %s was answered %d %s", id, status, answer)
+	}
 }
