@@ -128,7 +128,7 @@ func (t *tail) use(f *os.File, pos position) error {
 	}
 	t.close()
 	t.file, t.info, t.born, t.pos, t.read = f, info, born(f), pos, info.ModTime()
-	t.split, t.quiet, t.away = splitter{}, false, 0
+	t.split, t.quiet, t.away = splitter{most: MaxLine}, false, 0
 	return nil
 }
 
@@ -223,7 +223,7 @@ func (t *tail) truncated(ctx context.Context, seen position) error {
 		}
 	}
 	t.out.Log().Info("the followed file was truncated; reading it from its start", "file", t.path)
-	t.pos, t.split = position{}, splitter{}
+	t.pos, t.split = position{}, splitter{most: MaxLine}
 	return nil
 }
 

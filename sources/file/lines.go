@@ -6,8 +6,9 @@ import (
 )
 
 // splitter cuts what is read of a file, in chunks of any size, into lines. It
-// holds no more than MaxLine and a chunk.
+// holds no more than the longest line and a chunk.
 type splitter struct {
+	most int    // the longest line in bytes
 	rest []byte // of a line whose end was not seen yet
 	long bool   // the present line is too long; its bytes are dropped
 }
@@ -46,7 +47,8 @@ func (s *splitter) take(piece []byte, ends bool) (part, bool) {
 	}
 	raw := append(s.rest, piece...)
 	s.rest = raw[:0]
-	tooLong := len(bytes.TrimRight(raw, "\r\n")) > MaxLine
+	text := bytes.TrimSuffix(bytes.TrimSuffix(raw, []byte("\n")), []byte("\r"))
+	tooLong := len(text) > s.most
 	switch {
 	case tooLong:
 		s.long = !ends
@@ -61,6 +63,6 @@ func (s *splitter) take(piece []byte, ends bool) (part, bool) {
 // finish returns what is left of a file that ends without a line end.
 func (s *splitter) finish() (p part, ok bool) {
 	p, ok = part{raw: s.rest, line: s.rest}, len(s.rest) > 0
-	*s = splitter{}
+	*s = splitter{most: s.most}
 	return p, ok
 }

@@ -44,10 +44,16 @@ func (t *tail) sameFile(last *followed) bool {
 		if last.Inode == "" || inode(s.info) != last.Inode {
 			continue
 		}
-		if f, err := s.open(); err == nil {
-			if b := born(f); (b == last.Born || b == "" || last.Born == "") && t.useIf(f, last) {
-				return true
-			}
+		f, err := s.open()
+		if err != nil {
+			continue
+		}
+		if b := born(f); b != last.Born && b != "" && last.Born != "" {
+			f.Close() // the number was given out again
+			continue
+		}
+		if t.useIf(f, last) {
+			return true
 		}
 	}
 	return false
