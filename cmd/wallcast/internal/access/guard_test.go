@@ -2,7 +2,9 @@ package access_test
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -297,6 +299,7 @@ func TestWithoutTokens(t *testing.T) {
 		local("cross-site without Origin", 403, "origin", "Sec-Fetch-Site: cross-site"),
 		local("same-site without Origin", 403, "origin", "Sec-Fetch-Site: same-site"),
 		local("lying about the site", 403, "origin", "Origin: https://evil.example", "Sec-Fetch-Site: same-origin"),
+		local("our own origin, but cross-site", 403, "origin", "Host: localhost:8080", "Origin: http://localhost:8080", "Sec-Fetch-Site: cross-site"),
 		local("two origins", 403, "origin", "Host: localhost", "Origin: http://localhost", "Origin: https://evil.example"),
 		local("empty origin", 403, "origin", "Origin: "),
 		local("X-Forwarded-For", 403, "proxy", "X-Forwarded-For: 127.0.0.1"),
@@ -467,15 +470,19 @@ func TestCORS(t *testing.T) {
 
 // direct makes a request without a network, from the given address.
 func direct(handler http.Handler, from, path string, lines ...string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, newRequest(from, path, lines...))
+	return w
+}
+
+func newRequest(from, path string, lines ...string) *http.Request {
 	r := httptest.NewRequest("POST", path, nil)
 	r.Host, r.RemoteAddr = "wall.example.com", from
 	for _, line := range lines {
 		name, value, _ := strings.Cut(line, ": ")
 		r.Header.Add(name, value)
 	}
-	w := httptest.NewRecorder()
-	handler.ServeHTTP(w, r)
-	return w
+	return r
 }
 
 func TestRates(t *testing.T) {
@@ -530,6 +537,64 @@ func TestRates(t *testing.T) {
 		}
 		expect("a token elsewhere", 429, "192.0.2.77:5", "/walls/main/events?kind=push", sent)
 		expect("a token on loopback", 200, "127.0.0.1:5", "/walls/main/events?kind=push", sent)
+	})
+}
+
+// What a real connection to a loopback listener can't show.
+func TestConnection(t *testing.T) {
+	const page = "Origin: http://wall.example.com"
+	handler := site(access.New(withoutTokens(t)))
+	loopback := access.BaseContext(loopbackListener{})
+	try := func(from string, secure bool, lines ...string) int {
+		r := newRequest(from, "/walls/main/events", lines...).WithContext(loopback)
+		if secure {
+			r.TLS = new(tls.ConnectionState)
+		}
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		return w.Code
+	}
+	if got := try("127.0.0.1:5", false); got != 200 {
+		t.Errorf("from this computer: %d", got)
+	}
+	if got := try("192.0.2.1:5", false); got != 403 {
+		t.Errorf("from another computer: %d", got)
+	}
+	if got := try("127.0.0.1:5", false, page); got != 200 {
+		t.Errorf("our page over HTTP: %d", got)
+	}
+	if got := try("127.0.0.1:5", true, page); got != 403 {
+		t.Errorf("a page without TLS to us with TLS: %d", got)
+	}
+}
+
+// loopbackListener is one by its address alone.
+type loopbackListener struct{ net.Listener }
+
+func (loopbackListener) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv6loopback} }
+
+// Who has not been seen for longest is forgotten, so the memory is bounded.
+func TestManyAddresses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := withTokens(t)
+		cfg.Walls[1].Rate = access.Rate{Events: 1, Per: 24 * time.Hour}
+		g := access.New(cfg)
+		handler := site(g)
+		post := func(from string) int { return direct(handler, from, "/walls/open/events").Code }
+		if post("192.0.2.1:5") != 200 || post("192.0.2.1:5") != 429 {
+			t.Fatal("the rate doesn't count")
+		}
+		for i := range 20_000 {
+			post(fmt.Sprintf("198.18.%d.%d:5", i>>8, i&255))
+		}
+		if got := post("192.0.2.1:5"); got != 200 {
+			t.Errorf("remembered beyond the bound: %d", got)
+		}
+		cfg.Walls[1].Rate = access.Rate{Events: 2, Per: 24 * time.Hour}
+		g.Apply(cfg)
+		if got := post("192.0.2.1:5"); got != 200 {
+			t.Errorf("after a change of the rate: %d", got)
+		}
 	})
 }
 

@@ -187,6 +187,12 @@ func TestEmptyFile(t *testing.T) {
 	}
 }
 
+func TestListenOnAnyPortTwice(t *testing.T) {
+	if c := parse(t, "listen: [127.0.0.1:0, 127.0.0.1:0]"); len(c.Listen) != 2 {
+		t.Errorf("listen = %q", c.Listen)
+	}
+}
+
 func TestInstances(t *testing.T) {
 	const text = `
 walls: {main: , small: {keep: {events: 999}}}

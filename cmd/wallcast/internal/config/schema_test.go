@@ -13,6 +13,7 @@ import (
 
 	"github.com/wallcast/wallcast/cmd/wallcast/internal/config"
 	"github.com/wallcast/wallcast/sources"
+	"github.com/wallcast/wallcast/sources/file"
 	"github.com/wallcast/wallcast/stream"
 )
 
@@ -183,6 +184,9 @@ func TestStarter(t *testing.T) {
 	c := parse(t, config.Starter())
 	if len(c.Walls) != 1 || len(c.Walls[0].Kinds) == 0 || len(c.Sources) != 1 {
 		t.Errorf("the starter file gives %+v", c)
+	}
+	if _, err := config.Parse("wallcast.yaml", []byte(config.Starter()), []sources.Type{file.Type}, environment()); err != nil {
+		t.Errorf("with the real file source: %v", err)
 	}
 	// What is commented out must work, too.
 	commented := regexp.MustCompile(`(?m)^( *)# ((?:  )?[a-z]+: ?.*)$`).ReplaceAllString(config.Starter(), "$1$2")

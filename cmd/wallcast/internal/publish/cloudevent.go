@@ -186,7 +186,7 @@ func (a attributes) check() error {
 		}
 	}
 	if len(missing) > 0 {
-		return malformed("The CloudEvent lacks %s; specversion, id, source and type are needed.", strings.Join(missing, " and "))
+		return malformed("The CloudEvent lacks %s; specversion, id, source and type are needed.", strings.Join(missing, ", "))
 	}
 	if a.SpecVersion != "1.0" {
 		return malformed("The CloudEvent's specversion is %.20q; 1.0 is supported.", a.SpecVersion)

@@ -94,7 +94,7 @@ func (h *Handler) publish(r *http.Request) (stream.Receipt, *access.Problem) {
 }
 
 func unknownWall(wall string) *access.Problem {
-	return &access.Problem{Status: http.StatusNotFound, Detail: fmt.Sprintf("There is no wall %.80q here; the configuration's walls name them.", wall)}
+	return &access.Problem{Status: http.StatusNotFound, Detail: fmt.Sprintf("There is no wall %.80q here; the configuration has the walls under walls.", wall)}
 }
 
 // explain makes an answer of what the store said.

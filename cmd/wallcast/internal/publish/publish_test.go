@@ -56,8 +56,16 @@ func open(t *testing.T, tokens ...access.Token) *site {
 	return &site{serve(t, guard, store), store, nc}
 }
 
-// serve is the handler behind the program's routes and guard.
-func serve(t testing.TB, guard *access.Guard, store stream.Publisher) *httptest.Server {
+// serve is the routes behind the guard, as the program has them.
+func serve(t *testing.T, guard *access.Guard, store stream.Publisher) *httptest.Server {
+	s := httptest.NewUnstartedServer(guard.Handler(routes(guard, store)))
+	s.Config.BaseContext = access.BaseContext
+	s.Start()
+	t.Cleanup(s.Close)
+	return s
+}
+
+func routes(guard *access.Guard, store stream.Publisher) http.Handler {
 	h := &publish.Handler{
 		Publisher: store, May: guard.MayPublish, Log: slog.New(slog.DiscardHandler),
 		Scope: func(r *http.Request) string { return access.CallerOf(r).Scope() },
@@ -67,11 +75,7 @@ func serve(t testing.TB, guard *access.Guard, store stream.Publisher) *httptest.
 	for _, pattern := range []string{"", "/{kind}", "/{kind}/{key}"} {
 		mux.Handle("POST /walls/{wall}/events"+pattern, guard.Wall(h))
 	}
-	s := httptest.NewUnstartedServer(guard.Handler(mux))
-	s.Config.BaseContext = access.BaseContext
-	s.Start()
-	t.Cleanup(s.Close)
-	return s
+	return mux
 }
 
 // answer is what a request got.
