@@ -2,23 +2,61 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/wallcast/wallcast/cmd/wallcast/internal/config"
 	"github.com/wallcast/wallcast/sources"
+	"github.com/wallcast/wallcast/sources/nats"
+	"github.com/wallcast/wallcast/stream"
 )
 
-// instances are the configured sources.
-func (p *program) instances(_ context.Context, cfg *config.Config) ([]sources.Instance, error) {
-	return cfg.Instances(), nil
+// instances are the configured sources, and those that the walls' events rules
+// stand for.
+func (p *program) instances(ctx context.Context, cfg *config.Config) ([]sources.Instance, error) {
+	rules := foreignRules(cfg)
+	if err := nats.Check(ctx, p.nc, rules); err != nil {
+		return nil, placeOf(cfg, err)
+	}
+	if err := nats.Prune(ctx, p.nc, rules); err != nil {
+		return nil, fmt.Errorf("removing the streams of rules that are gone: %w", err)
+	}
+	instances := cfg.Instances()
+	few := cfg.FewEvents()
+	for _, rule := range rules {
+		instances = append(instances, sources.Instance{
+			Name: rule.Name(), Type: "nats", Source: nats.New(p.nc, rule, replicas), Version: rule.String(),
+			To: stream.Subject{Wall: rule.Wall}, CheckpointEach: few[rule.Wall],
+		})
+	}
+	return instances, nil
+}
+
+// replicas is how many copies a cluster keeps of each stream.
+const replicas = 1
+
+func foreignRules(cfg *config.Config) []nats.Rule {
+	var rules []nats.Rule
+	for _, w := range cfg.Walls {
+		for _, r := range w.Events {
+			kind := r.Kind
+			if r.Key != "" {
+				kind += "." + r.Key
+			}
+			rules = append(rules, nats.Rule{Wall: w.Name, Subject: r.Filter, Kind: kind})
+		}
+	}
+	return rules
 }
 
 // foreignSubjects are the subjects that the walls' events rules name.
-func foreignSubjects(cfg *config.Config) []string {
-	var subjects []string
-	for _, w := range cfg.Walls {
-		for _, rule := range w.Events {
-			subjects = append(subjects, rule.Filter)
-		}
+func foreignSubjects(cfg *config.Config) []string { return nats.Subjects(foreignRules(cfg)) }
+
+// placeOf gives an error about a rule its place in the configuration.
+func placeOf(cfg *config.Config, err error) error {
+	var part *nats.PartError
+	if !errors.As(err, &part) {
+		return err
 	}
-	return subjects
+	return cfg.Errorf([]string{"walls", part.Rule.Wall, "events", part.Rule.Subject}, "%v", err)
 }

@@ -108,7 +108,7 @@ func (p *program) start(ctx context.Context, cfg *config.Config) error {
 	if err := p.connect(ctx, cfg); err != nil {
 		return err
 	}
-	store, err := jetstream.Open(ctx, p.nc, jetstream.Config{Walls: storeWalls(cfg), Identity: p.identity(), Log: p.log})
+	store, err := jetstream.Open(ctx, p.nc, jetstream.Config{Walls: storeWalls(cfg), Identity: p.identity(), Replicas: replicas, Log: p.log})
 	if err != nil {
 		return err
 	}
@@ -310,8 +310,10 @@ func (p *program) apply(ctx context.Context, cfg *config.Config) error {
 	}
 	p.site.apply(cfg)
 	p.guard.Apply(p.access(cfg))
-	if p.server != nil {
-		p.server.Reauthenticate()
+	if p.server != nil { // asks every client for its rights again, too
+		if err := p.server.SetForeign(foreignSubjects(cfg)); err != nil {
+			return err
+		}
 	}
 	for _, w := range old.Walls {
 		if !p.site.has(w.Name) {

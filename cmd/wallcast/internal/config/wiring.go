@@ -13,10 +13,7 @@ const fewEvents = 1000
 
 // Instances are the sources as a supervisor takes them.
 func (c *Config) Instances() []sources.Instance {
-	few := map[string]bool{}
-	for _, w := range c.Walls {
-		few[w.Name] = w.Keep.Events < fewEvents
-	}
+	few := c.FewEvents()
 	instances := make([]sources.Instance, len(c.Sources))
 	for i, s := range c.Sources {
 		instances[i] = sources.Instance{
@@ -52,4 +49,14 @@ func (c *Config) Access(grantKey []byte) access.Config {
 		})
 	}
 	return a
+}
+
+// FewEvents are the walls that keep so few events that a source saves its cursor
+// after each, see [sources.Instance].
+func (c *Config) FewEvents() map[string]bool {
+	few := map[string]bool{}
+	for _, w := range c.Walls {
+		few[w.Name] = w.Keep.Events < fewEvents
+	}
+	return few
 }
