@@ -57,14 +57,11 @@ type connection struct {
 	log     *slog.Logger
 }
 
-// connect sends nothing yet. It lifts the limits that the HTTP server puts on
-// requests that end.
+// connect sets the headers and sends nothing yet.
 func (s *Server) connect(w http.ResponseWriter, r *http.Request) *connection {
 	c := &connection{w, http.NewResponseController(w), s.cfg.WriteTimeout, r.ProtoMajor >= 2, s.cfg.Log}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no")
-	// Not supported by all that wraps a response; then the server has no timeouts either, or they count.
-	_ = c.control.SetReadDeadline(time.Time{})
 	return c
 }
 

@@ -125,24 +125,31 @@ func (h *hub) session(ctx context.Context) error {
 		if f, err = h.load(ctx, st); err != nil {
 			return err
 		}
-	} else if pos, _ := f.position(); st.First > pos+1 {
-		if err := h.lose(ctx, f, st, st.First); err != nil {
-			return err
-		}
 	}
 	pos, _ := f.position()
 	for e, err := range h.cfg.Reader.Range(ctx, h.wall, pos, st.Last) {
+		if err == nil {
+			err = h.add(ctx, f, e)
+		}
 		if err != nil {
 			return err
 		}
-		if e.ID.Epoch != f.epoch {
-			return stream.ErrReset
-		}
-		f.add(e)
 	}
-	f.advance(st.Last)
+	if err := h.reach(ctx, f, st.Last); err != nil {
+		return err
+	}
 	h.ready(f)
-	return h.follow(ctx, f)
+
+	pos, _ = f.position()
+	for e, err := range h.cfg.Reader.Follow(ctx, h.wall, pos) {
+		if err == nil {
+			err = h.add(ctx, f, e)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("following wall %q: %w", h.wall, stream.ErrUnavailable)
 }
 
 // load makes a feed with the newest of what is held. It reads backwards, a
@@ -178,45 +185,42 @@ func (h *hub) load(ctx context.Context, st stream.State) (*feed, error) {
 	return f, nil
 }
 
-// follow adds new entries to the feed until an error.
-func (h *hub) follow(ctx context.Context, f *feed) error {
-	pos, _ := f.position()
-	for e, err := range h.cfg.Reader.Follow(ctx, h.wall, pos) {
-		if err != nil {
-			return err
-		}
-		if e.ID.Epoch != f.epoch {
-			return stream.ErrReset
-		}
-		if pos, _ := f.position(); e.ID.Seq > pos+1 {
-			// Retracted, or evicted before it was read: the store knows.
-			st, err := h.states.get(ctx)
-			if err != nil {
-				return err
-			}
-			if st.Epoch != f.epoch {
-				return stream.ErrReset
-			}
-			if st.First > pos+1 {
-				if err := h.lose(ctx, f, st, e.ID.Seq); err != nil {
-					return err
-				}
-			}
-		}
-		f.add(e)
+// add appends an entry that was read to the feed.
+func (h *hub) add(ctx context.Context, f *feed, e stream.Event) error {
+	if e.ID.Epoch != f.epoch {
+		return stream.ErrReset
 	}
-	return fmt.Errorf("following wall %q: %w", h.wall, stream.ErrUnavailable)
+	if err := h.reach(ctx, f, e.ID.Seq-1); err != nil {
+		return err
+	}
+	f.add(e)
+	return nil
 }
 
-// lose tells the feed that entries before the sequence before were evicted unread.
-func (h *hub) lose(ctx context.Context, f *feed, st stream.State, before uint64) error {
+// reach moves the feed on to seq when there was nothing to read up to there. It
+// was retracted, or evicted before it could be read: the store knows.
+func (h *hub) reach(ctx context.Context, f *feed, seq uint64) error {
+	pos, _ := f.position()
+	if pos >= seq {
+		return nil
+	}
+	st, err := h.states.get(ctx)
+	switch {
+	case err != nil:
+		return err
+	case st.Epoch != f.epoch:
+		return stream.ErrReset
+	case st.First <= pos+1:
+		f.advance(seq)
+		return nil
+	}
 	cards, err := h.cards.get(ctx)
 	if err != nil {
 		return err
 	}
-	h.cfg.Log.Warn("events were evicted before they could be sent; a wall's limits are too narrow for its bursts",
+	h.cfg.Log.Warn("events were evicted before they could be sent; the wall's limits are too narrow for its bursts",
 		"wall", h.wall, "first", st.First)
-	f.lose(st.First, before, cards)
+	f.lose(st.First, seq+1, cards)
 	return nil
 }
 

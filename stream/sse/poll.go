@@ -92,9 +92,7 @@ func (s *Server) servePoll(w http.ResponseWriter, r *http.Request, wall string, 
 		s.refuse(w, err)
 		return
 	}
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Time{})
-	_ = control.SetWriteDeadline(time.Now().Add(q.wait + s.cfg.WriteTimeout))
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(q.wait + s.cfg.WriteTimeout))
 	p := &reply{gap: begin.gap}
 	for _, e := range begin.cards {
 		p.add(v, e, q.rep)
