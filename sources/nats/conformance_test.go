@@ -81,6 +81,11 @@ func TestConformance(t *testing.T) {
 
 func open(t *testing.T, held bool) sourcetest.Upstream {
 	u := &upstream{system: newSystem(t), want: []string{"one", `{"text":"two"}`, "three", "four"}}
+	// The connection's first request starts the goroutine that receives its
+	// answers. It is the connection's and not of the run in which it comes first.
+	if _, err := u.js.AccountInfo(); err != nil {
+		t.Fatal(err)
+	}
 	if held {
 		u.stream("ORDERS", 100, "orders.>")
 	}

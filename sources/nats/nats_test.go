@@ -234,10 +234,10 @@ func TestNeitherLostNorRepeated(t *testing.T) {
 			}
 			r := rule("orders.>", "order")
 			p := s.run(r)
-			payloads, want := numbered("order", 1, 3000)
+			payloads, want := numbered("order", 1, 1200)
 			var publishing sync.WaitGroup
 			publishing.Go(func() {
-				for _, part := range [][]string{payloads[:1000], payloads[1000:2000], payloads[2000:]} {
+				for _, part := range [][]string{payloads[:300], payloads[300:800], payloads[800:]} {
 					s.publish("orders.new", part...)
 				}
 			})
@@ -252,7 +252,7 @@ func TestNeitherLostNorRepeated(t *testing.T) {
 				}
 				s.eventually("some more is shown", func() bool {
 					now, err := s.js.StreamInfo("WALL_main")
-					return err == nil && now.State.Msgs >= min(info.State.Msgs+uint64(50*round)+1, 3000)
+					return err == nil && now.State.Msgs >= min(info.State.Msgs+uint64(20*round)+1, 1200)
 				})
 				if round%2 == 0 {
 					p.crash()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -204,19 +203,27 @@ func (p *program) shown(want ...string) {
 
 func (p *program) shownOn(wall string, want ...string) {
 	p.t.Helper()
-	var got []string
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		got = nil
-		for _, e := range p.events(wall) {
-			subject := strings.TrimPrefix(e.Subject.String(), "wall."+wall+".")
-			got = append(got, subject+" "+string(e.Data))
+		state, err := p.store.State(p.t.Context(), wall)
+		if err != nil {
+			p.t.Fatal(err)
 		}
-		if len(got) >= len(want) {
+		if state.Last >= uint64(len(want)) {
 			break
 		}
 	}
-	if !slices.Equal(got, want) {
-		p.t.Fatalf("on the wall %s:\n got %q\nwant %q\nstatus %+v", wall, got, want, p.supervisor.Status())
+	var got []string
+	for _, e := range p.events(wall) {
+		subject := strings.TrimPrefix(e.Subject.String(), "wall."+wall+".")
+		got = append(got, subject+" "+string(e.Data))
+	}
+	for i := range min(len(got), len(want)) {
+		if got[i] != want[i] {
+			p.t.Fatalf("on the wall %s, event %d: %q, want %q\nstatus %+v", wall, i+1, got[i], want[i], p.supervisor.Status())
+		}
+	}
+	if len(got) != len(want) {
+		p.t.Fatalf("on the wall %s: %d events, want %d\nstatus %+v", wall, len(got), len(want), p.supervisor.Status())
 	}
 }
 
