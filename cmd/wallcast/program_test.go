@@ -184,7 +184,7 @@ func (p *process) awaitReady() {
 		}
 		if resp, err := http.DefaultClient.Do(req); err == nil {
 			resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
+			if resp.StatusCode == http.StatusOK && strings.Contains(p.said.String(), "/walls/") { // its first words
 				return
 			}
 		}
