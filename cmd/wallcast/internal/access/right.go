@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/wallcast/wallcast/sources/nats"
 	"github.com/wallcast/wallcast/stream"
 )
 
@@ -78,7 +79,7 @@ func checkWall(object string) error {
 func checkFilter(object string) error {
 	parts := strings.Split(object, ".")
 	if parts[0] != stream.WallPrefix {
-		if err := CheckForeign(object); err != nil {
+		if err := nats.CheckSubject(object); err != nil {
 			return fmt.Errorf("%q %w", object, err)
 		}
 		return nil
@@ -136,7 +137,7 @@ type Rights []Right
 // Publish reports whether an event may be stored under subject.
 func (r Rights) Publish(subject stream.Subject) bool {
 	return slices.ContainsFunc(r, func(right Right) bool {
-		return right.Verb == Admin || right.Verb == Publish && covers(right.Object, subject.String())
+		return right.Verb == Admin || right.Verb == Publish && stream.Overlap(right.Object, subject.String())
 	})
 }
 
@@ -170,20 +171,4 @@ func (r Rights) on(verb Verb, wall string) bool {
 	return slices.ContainsFunc(r, func(right Right) bool {
 		return right.Verb == Admin || right.Verb == verb && (right.Object == "*" || right.Object == wall)
 	})
-}
-
-// covers reports whether the subject matches the filter, as NATS matches them.
-func covers(filter, subject string) bool {
-	want, have := strings.Split(filter, "."), strings.Split(subject, ".")
-	for i, part := range want {
-		switch {
-		case i >= len(have):
-			return false
-		case part == ">":
-			return true
-		case part != "*" && part != have[i]:
-			return false
-		}
-	}
-	return len(want) == len(have)
 }

@@ -153,19 +153,8 @@ func (u *URL) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Default values that are more than a zero; the decoder starts from them.
-
 // DefaultListen is what is served on when the configuration doesn't say.
 var DefaultListen = []string{"127.0.0.1:8080", "[::1]:8080"}
-
-// Default returns the configuration of an empty file in folder: one wall, main.
-func Default(folder string) *Config {
-	c := new(Config)
-	c.setDefaults()
-	c.Walls = []Wall{defaultWall()}
-	c.resolve(folder)
-	return c
-}
 
 func (c *Config) setDefaults() {
 	*c = Config{Listen: append([]string(nil), DefaultListen...), Data: "data"}

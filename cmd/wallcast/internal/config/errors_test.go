@@ -93,10 +93,10 @@ func TestMistakes(t *testing.T) {
 		{name: "icon", text: "walls: {main: {kinds: {a: {icon: «a-long-icon}}}}", want: `walls.main.kinds.a.icon wants an emoji or up to 8 characters, not "a-long-icon"`},
 
 		{name: "rules overlap", text: "walls: {main: {events: {a.*: x, «a.b: y}}}", want: `walls.main.events."a.b" matches subjects that "a.*" matches as well, and an event can't have two kinds; make the filters disjoint`},
-		{name: "rule of our own", text: `walls: {main: {events: {«">": x}}}`, want: `walls.main.events.> matches "wall.>", where Wallcast keeps its own events; name the foreign subject further`},
+		{name: "rule of our own", text: `walls: {main: {events: {«">": x}}}`, want: `walls.main.events.> matches "wall.>", where Wallcast and NATS keep their own messages; name the foreign subject further`},
 		{name: "rule's filter", text: "walls: {main: {events: {«a.>.b: x}}}", want: `walls.main.events."a.>.b" is no NATS subject: > means the rest and may only stand at the end`},
 		{name: "rule's kind", text: "walls: {main: {events: {a: «error}}}", want: `walls.main.events.a is wrong: "error" can't be a kind: a browser's EventSource uses the name itself`},
-		{name: "rule's wildcard", text: `walls: {main: {events: {a.*: «"x-{{wildcard(2)}}"}}}`, want: `walls.main.events."a.*" is wrong: {{wildcard(2)}} refers to a * that the filter "a.*" doesn't have; it has 1`},
+		{name: "rule's wildcard", text: `walls: {main: {events: {a.*: «"x-{{wildcard(2)}}"}}}`, want: `walls.main.events."a.*" is wrong: {{wildcard(2)}} refers to a * that the subject "a.*" doesn't have; it has 1`},
 		{name: "rule's function", text: `walls: {main: {events: {a.*: «"{{partition(3,1)}}"}}}`, want: `walls.main.events."a.*" is wrong: "{{partition(3,1)}}" is neither a kind nor a template such as order-{{wildcard(1)}}`},
 
 		{name: "source without type", text: "sources: {«a: {to: wall.main}}", want: "sources.a has no type; it takes one of clock or file"},
@@ -250,7 +250,7 @@ func TestErrorf(t *testing.T) {
 	if !errors.As(err, &placed) || placed.Line != 3 || placed.Column != 19 {
 		t.Errorf("Errorf = %v", err)
 	}
-	if err := config.Default("/x").Errorf([]string{"data"}, "is full"); err.Error() != "data is full" {
+	if err := new(config.Config).Errorf([]string{"data"}, "is full"); err.Error() != "data is full" {
 		t.Errorf("without a file: %v", err)
 	}
 }
