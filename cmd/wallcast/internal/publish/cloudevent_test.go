@@ -54,7 +54,7 @@ func TestStructuredCloudEvent(t *testing.T) {
 
 func TestBinaryCloudEvent(t *testing.T) {
 	s := open(t)
-	e, h := s.stored(t, "", "{\n    \"text\" : \"hi\"\n}", binaryMode("Content-Type: application/json; charset=utf-8")...)
+	e, h := s.stored(t, "", "{\n    \"text\" : \"hi\"\n}", binaryMode("Content-Type: application/json; charset=utf-8", "ce-time: 2018-04-05t03:56:24z")...)
 	if string(e.Data) != "{\n    \"text\" : \"hi\"\n}" || h.Get("ce-id") != "1234-1234-1234" || e.Source != "/mycontext/subcontext" ||
 		!e.Time.Equal(time.Date(2018, 4, 5, 3, 56, 24, 0, time.UTC)) {
 		t.Errorf("%+v %v", e, h)
