@@ -6,19 +6,34 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"fmt"
+	"maps"
 	"net/http"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 )
 
-//go:embed assets/wall.css assets/*.js assets/icon.svg
+//go:embed assets/style/*.css assets/*.js assets/icon.svg
 var assetFiles embed.FS
+
+// sources are the files that make up each asset, in order. The style sheet is
+// one request, and several files to read.
+var sources = map[string][]string{
+	"wall.css":      {"style/page.css", "style/cards.css", "style/wide.css", "style/tv.css", "style/media.css"},
+	"wall.js":       {"wall.js"},
+	"connection.js": {"connection.js"},
+	"fragment.js":   {"fragment.js"},
+	"clock.js":      {"clock.js"},
+	"reader.js":     {"reader.js"},
+	"icon.svg":      {"icon.svg"},
+}
 
 // modules are the scripts that wall.js imports, so that a browser can ask for
 // all of them at once.
-var modules = []string{"connection.js", "fragment.js", "clock.js"}
+var modules = []string{"connection.js", "fragment.js", "clock.js", "reader.js"}
 
 type asset struct {
 	contentType string
@@ -33,20 +48,18 @@ var bundle = sync.OnceValue(func() (b struct {
 }) {
 	sum := sha256.New()
 	b.files = map[string]asset{}
-	entries, err := assetFiles.ReadDir("assets")
-	if err != nil {
-		panic("views: reading the embedded assets: " + err.Error())
-	}
-	for _, entry := range entries {
-		data, err := assetFiles.ReadFile("assets/" + entry.Name())
-		if err != nil {
-			panic("views: reading an embedded asset: " + err.Error())
+	for _, name := range slices.Sorted(maps.Keys(sources)) {
+		var data []byte
+		for _, source := range sources[name] {
+			part, err := assetFiles.ReadFile("assets/" + source)
+			if err != nil {
+				panic("views: reading an embedded asset: " + err.Error())
+			}
+			data = append(data, withoutComments(part)...)
 		}
-		a := asset{contentType: assetTypes[path.Ext(entry.Name())], plain: withoutComments(data)}
-		a.gzip = compress(a.plain)
-		b.files[entry.Name()] = a
-		sum.Write([]byte(entry.Name()))
-		sum.Write(a.plain)
+		b.files[name] = asset{contentType: assetTypes[path.Ext(name)], plain: data, gzip: compress(data)}
+		fmt.Fprintf(sum, "%s %d\n", name, len(data))
+		sum.Write(data)
 	}
 	b.hash = hex.EncodeToString(sum.Sum(nil))[:16]
 	return b

@@ -4,13 +4,13 @@
 
 import { connect } from "./connection.js";
 import { isID, parse } from "./fragment.js";
+import { busy, reading, steady, unattended } from "./reader.js";
 import { dress, startClock } from "./clock.js";
 
 /** @param {string} id @returns {HTMLElement} */
 const $ = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 const words = JSON.parse($("texts").textContent ?? "{}");
 const { head = "", build = "", events = "" } = document.body.dataset;
-const tv = document.documentElement.dataset.view === "tv";
 
 /** @type {Record<string, HTMLElement>} */
 const slots = { timeline: $("feed"), bar: $("bar"), banner: $("banner"), ticker: $("ticker").querySelector(".strip") ?? $("ticker") };
@@ -85,7 +85,7 @@ function retract(id) {
   if (!isID(id)) return;
   for (const [at, entry] of waiting) if (entry.id === id) waiting.delete(at);
   const card = document.getElementById("e-" + id);
-  if (card) steady(() => remove(card));
+  if (card) steady(slots.timeline, () => remove(card));
   schedule();
 }
 
@@ -94,39 +94,6 @@ function remove(card) {
   const at = place(card.dataset);
   if (shown.get(at) === card) shown.delete(at);
   card.remove();
-}
-
-// -- the reader -------------------------------------------------------------
-
-/** Whether somebody is reading in the timeline, so that nothing may be inserted. */
-function reading() {
-  if (tv) return false;
-  const feed = slots.timeline;
-  if (feed.getBoundingClientRect().top < 0) return true;
-  if (document.activeElement !== feed && feed.contains(document.activeElement)) return true;
-  const selection = getSelection();
-  return !!selection && !selection.isCollapsed && feed.contains(selection.anchorNode);
-}
-
-/** @param {HTMLElement} card */
-function busy(card) {
-  const selection = getSelection();
-  return card.contains(document.activeElement) || (!!selection && !selection.isCollapsed && card.contains(selection.anchorNode));
-}
-
-/**
- * Runs change and keeps the card that is being read where it is.
- * @param {() => void} change
- */
-function steady(change) {
-  const feed = slots.timeline;
-  const box = feed.getBoundingClientRect();
-  if (tv || box.top >= 0) return change();
-  const middle = box.left + box.width / 2;
-  const card = [8, 60, 140].map((y) => document.elementFromPoint(middle, y)?.closest(".card")).find((c) => c && feed.contains(c));
-  const before = card?.getBoundingClientRect().top ?? 0;
-  change();
-  if (card?.isConnected) scrollBy({ top: card.getBoundingClientRect().top - before, behavior: "instant" });
 }
 
 // -- onto the page ----------------------------------------------------------
@@ -144,10 +111,10 @@ function schedule() {
 function flush(asked) {
   if (paused) return;
   const start = performance.now();
-  const hold = !asked && reading();
+  const hold = !asked && reading(slots.timeline);
   const calm = waiting.size <= 3 && !document.hidden && !(arrivals.length > 20 && start - arrivals[0] < 1000);
   let held = 0;
-  steady(() => {
+  steady(slots.timeline, () => {
     for (const [at, entry] of waiting) {
       const old = shown.get(at);
       if (old ? !asked && busy(old) : hold && entry.slot === "timeline") {
@@ -266,7 +233,7 @@ function now(next) {
 
 /** Ends the catching up once the stream has come to where it was when it opened. */
 function settle() {
-  if (!away || waiting.size > 0 && !reading()) return;
+  if (!away || waiting.size > 0 && !reading(slots.timeline)) return;
   const { count, target } = away;
   if (target > 0) return;
   away = null;
@@ -290,7 +257,7 @@ setInterval(() => {
 // -- the stream -------------------------------------------------------------
 
 const clock = startClock(document, words, (card) => {
-  steady(() => remove(card));
+  steady(slots.timeline, () => remove(card));
   schedule();
 });
 for (const card of document.querySelectorAll(".card")) {
@@ -302,7 +269,7 @@ const stream = connect(events, head, {
   event: receive,
   retract,
   hello(hello) {
-    if (tv) renew(hello.build);
+    if (unattended) renew(hello.build);
     const to = String(hello.head ?? "");
     away = everLive && isID(to) ? { target: seq(to), epoch: epoch(to), count: 0 } : null;
     everLive = true;
@@ -315,7 +282,7 @@ const stream = connect(events, head, {
     }
   },
   gap({ first = "" }) {
-    steady(() => forget(first));
+    steady(slots.timeline, () => forget(first));
     schedule();
   },
   ping(ping) {
@@ -417,6 +384,6 @@ document.addEventListener("visibilitychange", () => {
 
 /** Keeps a television's screen on, where the browser can. */
 function awake() {
-  if (tv) navigator.wakeLock?.request("screen").catch(() => {});
+  if (unattended) navigator.wakeLock?.request("screen").catch(() => {});
 }
 awake();
