@@ -259,6 +259,7 @@ func TestNeitherLostNorRepeated(t *testing.T) {
 				} else {
 					p.stop()
 				}
+				time.Sleep(150 * time.Millisecond) // the outage outlasts the window
 				p = s.run(r)
 			}
 			publishing.Wait()
