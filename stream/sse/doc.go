@@ -43,7 +43,7 @@
 // position up to which the stream has considered everything, so that a viewer
 // whose filter passes little does not fall behind:
 //
-//	wall:hello    {wall, build, head, kinds: [{kind, label}]}   first of all; its id is what the stream starts after
+//	wall:hello    {wall, build, head, kinds: [{kind, label}]}   first of all; its id is what the stream starts after (before a gap: the asked id)
 //	wall:ping     {time, viewers}    every 15 s; time in Unix milliseconds, viewers of this wall and process
 //	wall:kind     {kind, label}      before the first event of a kind that wall:hello did not name
 //	wall:gap      {from, first, reason}   events are missing: see Resuming

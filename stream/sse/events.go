@@ -149,8 +149,13 @@ func (s *Server) opening(v *viewer, begin start, rep representation) []byte {
 	}
 	before := f.id(begin.before())
 	dst := appendRetry(nil, s.retry())
-	dst = appendOurs(dst, helloEvent, before, greeting)
-	if begin.gap != nil {
+	if begin.gap == nil {
+		dst = appendOurs(dst, helloEvent, before, greeting)
+	} else {
+		// The client keeps the id that it asked for until it has been told of the
+		// gap: a connection may be cut between the two.
+		asked, _ := stream.ParseID(begin.gap.From) // zero, and no id is sent, when it is none
+		dst = appendOurs(dst, helloEvent, asked, greeting)
 		dst = appendOurs(dst, gapEvent, before, begin.gap)
 	}
 	for _, e := range begin.cards {

@@ -94,7 +94,7 @@ func TestServerTimeoutsDoNotMatter(t *testing.T) {
 	for _, protocol := range []string{"HTTP/1.1", "HTTP/2.0", "h2c"} {
 		t.Run(protocol, func(t *testing.T) {
 			m := newMemory("main")
-			s := sse.New(sse.Config{Reader: m, Ping: 40 * time.Millisecond, Drain: time.Millisecond, WriteTimeout: 150 * time.Millisecond})
+			s := sse.New(sse.Config{Reader: m, Ping: 200 * time.Millisecond, Drain: time.Millisecond, WriteTimeout: 100 * time.Millisecond})
 			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				s.ServeEvents(w, r, "main")
 			}))

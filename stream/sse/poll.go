@@ -92,7 +92,8 @@ func (s *Server) servePoll(w http.ResponseWriter, r *http.Request, wall string, 
 		s.refuse(w, err)
 		return
 	}
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(q.wait + s.cfg.WriteTimeout))
+	control := http.NewResponseController(w)
+	_ = control.SetWriteDeadline(time.Time{}) // the server's may pass while we wait
 	p := &reply{gap: begin.gap}
 	for _, e := range begin.cards {
 		p.add(v, e, q.rep)
@@ -101,6 +102,7 @@ func (s *Server) servePoll(w http.ResponseWriter, r *http.Request, wall string, 
 		s.refuse(w, err)
 		return
 	}
+	_ = control.SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout))
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(p.encode(v.feed.id(v.cursor).String())) // a client that is gone gets no answer
 }
