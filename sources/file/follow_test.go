@@ -164,6 +164,25 @@ func TestTruncation(t *testing.T) {
 		r.want("one", "two", "six")
 		write(t, log, "three\nfour\n") // longer
 		r.want("one", "two", "six", "three", "four")
+		r.stop()
+		write(t, log, "something else altogether\n")
+		start(t, store, settings(log, "follow")).want("one", "two", "six", "three", "four", "something else altogether")
+	})
+}
+
+// Of several that write a log, one may notice its rotation before another.
+func TestLateLineInTheRotatedFile(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		log, store := followed(t)
+		r := start(t, store, settings(log, "follow"))
+		add(t, log, "one\n")
+		r.want("one")
+		r.pass(50 * time.Millisecond) // between two looks
+		rename(t, log, log+".1")
+		add(t, log, "three\n")
+		r.pass(100 * time.Millisecond)
+		add(t, log+".1", "two\n")
+		r.want("one", "two", "three")
 	})
 }
 
