@@ -22,9 +22,12 @@
 // nothing, because the subject may be one of requests whose caller waits for
 // somebody else's reply. It takes every message, whatever Nats-Msg-Id it carries:
 // two publishers may count alike. Rules that overlap share one such stream, which
-// is widened as it needs. As long as it exists, JetStream refuses another stream on
-// the subject; once it is deleted, the source waits for half a minute whether
-// another stream takes the subject, and goes on there.
+// is widened as it needs. Where two of ours have to become one for a new rule, a
+// message that is published between the two changes that this takes may be lost.
+//
+// As long as a stream of ours exists, JetStream refuses another one on the subject.
+// A source whose stream was deleted, be it ours or another's, waits for half a
+// minute whether a stream takes the subject, and goes on there, before it makes one.
 //
 // # Position
 //

@@ -180,14 +180,19 @@ func (c *consumption) look(ctx context.Context, idle bool) (same bool, err error
 	if !c.at.on(info) || !c.former && !stream.Covers(info.Config.Subjects, c.rule.Subject) {
 		return false, nil
 	}
-	if !idle || c.former {
+	if !idle {
 		return true, nil
 	}
 	state, err := c.consumer.Info(ctx)
-	if err != nil {
+	switch {
+	case err != nil:
 		return false, fmt.Errorf("%w: the consumer on %s: %w", errUpstream, c.at.Stream, err)
-	}
-	if state.NumPending > 0 || state.Delivered.Consumer != c.taken || info.State.LastSeq <= c.at.Seq {
+	case state.NumPending > 0 || state.Delivered.Consumer != c.taken:
+		return true, nil
+	case c.former: // what was left of it was evicted meanwhile
+		c.move()
+		return false, nil
+	case info.State.LastSeq <= c.at.Seq:
 		return true, nil
 	}
 	c.at.Seq, c.at.Time = info.State.LastSeq, info.TimeStamp.UTC()

@@ -164,9 +164,10 @@ func readable(r Rule, info *jetstream.StreamInfo) error {
 	return nil
 }
 
-// hold returns the stream that holds all of the rule's subject, and makes one or
-// widens one of ours where make is set; nil where there is none.
-func (s *source) hold(ctx context.Context, js jetstream.JetStream, make bool) (*jetstream.StreamInfo, error) {
+// hold returns the stream that holds all of the rule's subject. One of ours that
+// holds a part is widened. Where none holds anything, one is made or, without
+// orMake, nil returned.
+func (s *source) hold(ctx context.Context, js jetstream.JetStream, orMake bool) (*jetstream.StreamInfo, error) {
 	for attempt := 1; ; attempt++ {
 		held, err := overlapping(ctx, js, s.rule.Subject)
 		if err != nil {
@@ -179,7 +180,7 @@ func (s *source) hold(ctx context.Context, js jetstream.JetStream, make bool) (*
 		switch {
 		case len(widen) > 0:
 			holder, err = widened(ctx, js, s.rule, widen)
-		case make:
+		case orMake:
 			holder, err = s.create(ctx, js)
 		default:
 			return nil, nil

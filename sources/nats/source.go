@@ -151,10 +151,17 @@ func (r *reading) findHolder(ctx context.Context) (*jetstream.StreamInfo, error)
 	if r.at.Stream == "" {
 		return r.hold(ctx, r.js, true)
 	}
-	for deadline := time.Now().Add(r.source.handover); time.Now().Before(deadline); {
+	deadline := time.Now().Add(r.source.handover)
+	for waited := false; time.Now().Before(deadline); waited = true {
 		info, err := r.hold(ctx, r.js, false)
-		if err != nil || info != nil {
-			return info, err
+		if err != nil {
+			return nil, err
+		}
+		if info != nil {
+			if waited {
+				r.well()
+			}
+			return info, nil
 		}
 		r.warn(fmt.Errorf("the stream %s holds %q no more; waiting for another one that does", r.at.Stream, r.rule.Subject))
 		if err := pause(ctx, min(time.Second, r.source.handover/10)); err != nil {
@@ -214,7 +221,7 @@ func (r *reading) warn(err error) {
 	r.out.Warn(err)
 }
 
-// well takes a warning back once an event was stored.
+// well takes a warning back.
 func (r *reading) well() {
 	if r.warned {
 		r.warned = false

@@ -23,5 +23,6 @@
 // account reaches ours only through the import of "wall.>" (and of the foreign
 // subjects that are configured) as a service, because permissions alone do not
 // hold a producer: in the account that owns the streams, the reply subject of a
-// publish is written to unchecked.
+// publish is written to unchecked. Foreign subjects can be changed while clients
+// are connected; see [Server.SetForeign].
 package embed
