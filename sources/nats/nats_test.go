@@ -11,6 +11,7 @@ import (
 	client "github.com/nats-io/nats.go"
 
 	"github.com/wallcast/wallcast/sources/nats"
+	"github.com/wallcast/wallcast/stream/embed"
 )
 
 func rule(subject, kind string) nats.Rule {
@@ -312,4 +313,40 @@ func TestWhatTheRuleDoesNotMatchIsNoLoss(t *testing.T) {
 	if st := p.status(r); st.Warning != "" || st.LastError != "" {
 		t.Errorf("status %+v", st)
 	}
+}
+
+// A producer that comes over the listener lives in another account; what it
+// publishes comes by way of an import.
+func TestAProducerOfTheEmbeddedServer(t *testing.T) {
+	server, err := embed.Start(embed.Config{
+		Folder: t.TempDir(), Listen: "127.0.0.1:0", Unsynced: true,
+		Authenticate: func(string, string) ([]string, bool) { return []string{"orders.>"}, true },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	s := &system{t: t, server: server}
+	s.nc = s.connect()
+	if s.js, err = s.nc.JetStream(); err != nil {
+		t.Fatal(err)
+	}
+	rules := []nats.Rule{rule("orders.eu.*", "order"), {Wall: "other", Subject: "orders.>", Kind: "all"}}
+	shop, err := client.Connect(server.ClientURL(), client.UserInfo("shop", "x"), client.CustomInboxPrefix("_INBOX.shop"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(shop.Close)
+	if err := server.SetForeign(nats.Subjects(rules)); err != nil {
+		t.Fatal(err)
+	}
+	p := s.run(rules...)
+	if _, err := shop.Request("orders.eu.new", []byte("one"), 300*time.Millisecond); err == nil {
+		t.Error("a request was answered by us")
+	}
+	if err := shop.Publish("orders.eu.new", []byte("two")); err != nil {
+		t.Fatal(err)
+	}
+	p.shown("order one", "order two")
+	p.shownOn("other", "all one", "all two")
 }
