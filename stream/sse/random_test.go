@@ -74,7 +74,7 @@ func testRandom(t *testing.T, held int64) {
 // publish publishes, and retracts now and then.
 func (w *world) publish(t *testing.T, s *site, rng *rand.Rand) {
 	var mine []stream.ID
-	for i := range 250 {
+	for i := range 150 {
 		kind, key := []string{"message", "friend", "song"}[rng.IntN(3)], ""
 		if kind == "song" {
 			key = fmt.Sprint("station-", rng.IntN(3))
