@@ -84,6 +84,7 @@ func TestForgedFragmentIsTakenApart(t *testing.T) {
 	if got, want := eval[string](b, cardOf(20)+`.innerHTML`), `<img><img><a>a</a><p>left</p>`; got != want {
 		t.Errorf("the forged card became %s, want %s", got, want)
 	}
+	b.refused("script-src-attr ", "style-src-attr ")
 	if n := eval[int](b, cardOf(20)+`.attributes.length`); n > 8 {
 		t.Errorf("the card kept its handlers: %s", eval[string](b, cardOf(20)+`.outerHTML`))
 	}
