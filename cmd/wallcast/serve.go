@@ -30,6 +30,10 @@ const (
 	// stopTimeout is how long the program takes to stop at most.
 	stopTimeout = 15 * time.Second
 
+	// guardTimeout is how long a NATS client that comes before the program knows
+	// its tokens is kept waiting at most.
+	guardTimeout = 10 * time.Second
+
 	// connectTimeout is how long an existing NATS server may take to answer at start.
 	connectTimeout = 10 * time.Second
 )
@@ -71,6 +75,8 @@ type program struct {
 	nc        *nats.Conn
 	store     *jetstream.Store
 	guard     *access.Guard
+	guarded   context.Context // ends once guard is there, or never will be
+	admit     func()          // ends guarded
 	streams   *sse.Server
 	sources   *sources.Supervisor
 	http      *http.Server
@@ -115,6 +121,7 @@ func (p *program) start(ctx context.Context, cfg *config.Config) error {
 	p.store = store
 	p.opened = append(p.opened, store.Close)
 	p.guard = access.New(p.access(cfg))
+	p.admit()
 	p.streams = sse.New(sse.Config{
 		Reader: store, Build: build(), Render: p.site.card, Label: p.site.label, Walls: p.site.has,
 		Address: func(r *http.Request) string { return access.CallerOf(r).LimitKey() },
@@ -141,11 +148,16 @@ func (p *program) identity() string {
 }
 
 func (p *program) access(cfg *config.Config) access.Config {
-	return cfg.Access(p.store.DeriveKey("signed links"))
+	return cfg.Access(p.store.DeriveKey(grantPurpose))
 }
+
+// grantPurpose names the key that signs links to private walls.
+const grantPurpose = "signed links"
 
 // connect starts the embedded NATS server, or connects to the configured one.
 func (p *program) connect(ctx context.Context, cfg *config.Config) error {
+	p.guarded, p.admit = context.WithTimeout(context.Background(), guardTimeout)
+	defer func() { p.opened = append(p.opened, p.admit) }()
 	if cfg.NATS.External() {
 		return p.connectExternal(cfg)
 	}
@@ -202,7 +214,9 @@ func externalNotes(cfg *config.Config) []string {
 
 // authenticate lets producers connect to the embedded server with their tokens.
 func (p *program) authenticate(name, secret string) ([]string, bool) {
-	// The server listens a moment before the guard is made.
+	// The server listens a moment before the guard is made. Who comes then waits:
+	// a client that is refused twice in a row gives up for good.
+	<-p.guarded.Done()
 	if p.guard == nil {
 		return nil, false
 	}
