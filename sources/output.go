@@ -19,6 +19,10 @@ import (
 const (
 	leastRetry = 100 * time.Millisecond
 	mostRetry  = 5 * time.Second
+
+	// lastPublish is how long an event that is on its way when a run ends may
+	// take to be acknowledged.
+	lastPublish = 2 * time.Second
 )
 
 var (
@@ -207,6 +211,12 @@ func (o *output) store(ctx context.Context, subject stream.Subject, e Event) err
 func (o *output) publish(ctx context.Context, draft stream.Draft) (receipt stream.Receipt, tries int, err error) {
 	err = o.retry(ctx, "storing an event", func(ctx context.Context) error {
 		tries++
+		// An end of ctx does not leave the outcome open: an event that was stored
+		// unnoticed takes its cursor with it when others evict it.
+		ended := ctx
+		ctx, cancel := context.WithCancel(context.WithoutCancel(ended))
+		defer cancel()
+		defer context.AfterFunc(ended, func() { time.AfterFunc(lastPublish, cancel) })()
 		receipt, err = o.r.store.Publish(ctx, draft)
 		return err
 	})
