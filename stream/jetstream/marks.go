@@ -118,6 +118,34 @@ func (s *Store) saveCheckpoint(ctx context.Context, c checkpoint, revision uint6
 	return err
 }
 
+// fewEvents is below how many events of history a wall's marks are saved when it
+// is opened.
+const fewEvents = 1000
+
+// keepMarks saves the newest marks on a wall that keeps few events: what others
+// publish before a source has read its mark could evict it.
+func (s *Store) keepMarks(ctx context.Context, w *wall) error {
+	if w.cfg.Load().Events >= fewEvents {
+		return nil
+	}
+	newest := map[string]stream.Mark{}
+	all := jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy, HeadersOnly: true}
+	for m, err := range s.read(ctx, w, all, false) {
+		if err != nil {
+			return err
+		}
+		if mark, ok := s.mark(w.name, m.header); ok && mark.Count > newest[mark.Source].Count {
+			newest[mark.Source] = mark
+		}
+	}
+	for _, mark := range newest {
+		if err := s.Checkpoint(ctx, mark, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // keepMark saves the mark of an event that is about to be deleted.
 func (s *Store) keepMark(ctx context.Context, w *wall, h nats.Header) error {
 	mark, ok := s.mark(w.name, h)

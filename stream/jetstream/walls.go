@@ -78,6 +78,9 @@ func (s *Store) SetWalls(ctx context.Context, configs []Wall) error {
 	s.upkeep.savedHeads(heads)
 	for _, w := range opened {
 		if info := have[streamName(w.name)]; info != nil {
+			if err := s.keepMarks(ctx, w); err != nil {
+				return fmt.Errorf("saving the cursors on the wall %s: %w", w.name, err)
+			}
 			if err := s.completeRetractions(ctx, w); err != nil {
 				return fmt.Errorf("completing retractions on the wall %s: %w", w.name, err)
 			}
