@@ -46,6 +46,7 @@ func renderPage(t testing.TB, p views.Page) string {
 
 // TestCards compares cards with what somebody has looked at.
 func TestCards(t *testing.T) {
+	elements, attributes := allowed(t)
 	for name, e := range map[string]stream.Event{
 		"text":    event(1, noon, "", "hello from curl, see https://example.com/a_(b)."),
 		"message": event(2, noon, "", `{"text":"two\n\n\n\nparagraphs","title":"A title","url":"https://example.com/x?a=1&b=2","author":{"name":"Noor","url":"https://example.com/noor"},"time":"2026-11-20T08:00:00+02:00","expires":"2026-12-01T00:00:00Z"}`),
@@ -55,9 +56,13 @@ func TestCards(t *testing.T) {
 		"off":     event(6, noon, "song/jazz", `{"station":"Jazz","title":"C","state":"offline","started_at":1795348800,"duration":10}`),
 		"alert":   event(7, noon, "alert", `careful`),
 		"ticker":  event(8, noon, "headline", `{"title":"Read this","url":"http://example.com"}`),
+		"link":    event(10, noon, "", `{"text":"see there","url":"https://www.example.com/page","author":{"name":"B","url":"https://example.com/b"}}`),
+		"long":    event(11, noon, "", strings.Repeat("A sentence of a long text. ", 40)),
+		"banner":  event(12, noon, "alert", `{"title":"Read","text":"this","url":"https://example.com/"}`),
 		"picture": event(9, noon, "", `{"text":"look","image":"https://elsewhere.example/cat.jpg"}`),
 	} {
 		t.Run(name, func(t *testing.T) {
+			mustBeSafe(t, e.ID.String(), render(t, e), elements, attributes)
 			got := strings.ReplaceAll(render(t, e), "><", ">\n<") + "\n"
 			path := filepath.Join("testdata", name+".html")
 			if *update {
