@@ -64,6 +64,15 @@ type Page struct {
 	Older   string    // the address of older cards; empty when there are none
 	View    string    // "" or "tv"
 	Publish string    // the command that an empty wall proposes; none when empty
+	Query   string    // what the page's stream has to carry in its address, as a signed link's grant; may be empty
+}
+
+// events is the address of the page's stream.
+func (p Page) events() string {
+	if p.Query == "" {
+		return p.Wall.path() + "/events"
+	}
+	return p.Wall.path() + "/events?" + p.Query
 }
 
 // How many cards a rendered page holds; the browser keeps more of the timeline.

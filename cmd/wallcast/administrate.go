@@ -18,11 +18,11 @@ func setupRetract(flags *pflag.FlagSet) func(context.Context, *invocation) error
 	connect := declareRemote(flags)
 	return func(ctx context.Context, inv *invocation) error {
 		if len(inv.args) != 1 {
-			return fmt.Errorf("%w: wallcast retract takes the ID of one event", errUsage)
+			return usagef("wallcast retract takes the ID of one event")
 		}
 		id, err := stream.ParseID(inv.args[0])
 		if err != nil {
-			return fmt.Errorf("%w: %v", errUsage, err)
+			return usagef("%v", err)
 		}
 		r, err := connect.connect(inv)
 		if err != nil {

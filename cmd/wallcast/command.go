@@ -48,6 +48,7 @@ var commands = []command{
 	{name: "retract", args: "ID", doc: "take an event off its wall", setup: setupRetract},
 	{name: "sources", doc: "show how the sources are doing", setup: setupSources},
 	{name: "token", args: "NAME", doc: "make a token for somebody who may write", long: tokenHelp, setup: setupToken},
+	{name: "link", args: "[WALL]", doc: "make a link that opens a private wall for a while", setup: setupLink},
 	{name: "version", doc: "print the program's version", setup: setupVersion},
 }
 
@@ -68,7 +69,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 			return c.run(ctx, rest, &invocation{stdin: stdin, stdout: stdout, stderr: stderr})
 		}
 	}
-	return fmt.Errorf("%w: there is no command %q; wallcast help lists them", errUsage, name)
+	return usagef("there is no command %q; wallcast help lists them", name)
 }
 
 // globalFlags declares the flags that every command has.
@@ -84,6 +85,7 @@ func globalFlags(inv *invocation) *pflag.FlagSet {
 // commandName finds the command among args, which may stand behind flags, and
 // returns the other args.
 func commandName(args []string) (string, []string) {
+	valued := valuedFlags()
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
 		if arg == "--" {
@@ -97,11 +99,32 @@ func commandName(args []string) (string, []string) {
 			return "help", nil
 		case "--version":
 			return "version", nil
-		case "-c", "--config", "--listen", "--data": // their value comes next
+		}
+		if valued[arg] {
 			i++
 		}
 	}
 	return "", args
+}
+
+// valuedFlags are the flags of all commands that take the next argument as their
+// value, in the spellings that they have.
+func valuedFlags() map[string]bool {
+	valued := map[string]bool{}
+	for _, c := range commands {
+		flags := globalFlags(new(invocation))
+		c.setup(flags)
+		flags.VisitAll(func(f *pflag.Flag) {
+			if f.NoOptDefVal != "" { // a switch
+				return
+			}
+			valued["--"+f.Name] = true
+			if f.Shorthand != "" {
+				valued["-"+f.Shorthand] = true
+			}
+		})
+	}
+	return valued
 }
 
 // serves reports whether the program called without a command has something to
@@ -130,11 +153,11 @@ func (c command) run(ctx context.Context, args []string, inv *invocation) error 
 		if errors.Is(err, pflag.ErrHelp) {
 			return err
 		}
-		return fmt.Errorf("%w: %v; wallcast help %s lists the flags", errUsage, err, c.name)
+		return usagef("%v; wallcast help %s lists the flags", err, c.name)
 	}
 	inv.args = flags.Args()
 	if c.args == "" && len(inv.args) > 0 {
-		return fmt.Errorf("%w: wallcast %s takes no arguments, and got %q", errUsage, c.name, inv.args[0])
+		return usagef("wallcast %s takes no arguments, and got %q", c.name, inv.args[0])
 	}
 	return execute(ctx, inv)
 }
@@ -148,7 +171,7 @@ func (c command) usage(w io.Writer, flags *pflag.FlagSet) {
 }
 
 func help(w io.Writer, args []string) error {
-	if len(args) > 0 {
+	if len(args) > 0 && args[0] != "help" {
 		for _, c := range commands {
 			if c.name == args[0] {
 				inv := &invocation{}
@@ -158,7 +181,7 @@ func help(w io.Writer, args []string) error {
 				return nil
 			}
 		}
-		return fmt.Errorf("%w: there is no command %q; wallcast help lists them", errUsage, args[0])
+		return usagef("there is no command %q; wallcast help lists them", args[0])
 	}
 	fmt.Fprint(w, "wallcast puts a live wall on any website.\n\n")
 	for _, c := range commands {

@@ -20,7 +20,7 @@ func setupInit(*pflag.FlagSet) func(context.Context, *invocation) error {
 		folder := "."
 		switch {
 		case len(inv.args) > 1:
-			return fmt.Errorf("%w: wallcast init takes one FOLDER", errUsage)
+			return usagef("wallcast init takes one FOLDER")
 		case len(inv.args) == 1:
 			folder = inv.args[0]
 		}
@@ -31,7 +31,13 @@ func setupInit(*pflag.FlagSet) func(context.Context, *invocation) error {
 		if err != nil {
 			return err
 		}
-		for _, f := range []struct{ name, content string }{{configFile, config.Starter()}, {"statuses.txt", string(statuses)}} {
+		files := []struct{ name, content string }{{configFile, config.Starter()}, {"statuses.txt", string(statuses)}}
+		for _, f := range files {
+			if path := filepath.Join(folder, f.name); exists(path) {
+				return keeps(path)
+			}
+		}
+		for _, f := range files {
 			if err := writeNew(filepath.Join(folder, f.name), f.content); err != nil {
 				return err
 			}
@@ -50,13 +56,22 @@ func setupInit(*pflag.FlagSet) func(context.Context, *invocation) error {
 func writeNew(path, content string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, os.ErrExist) {
-		return fmt.Errorf("%s is there already, and is left as it is; move it away first", path)
+		return keeps(path)
 	}
 	if err != nil {
 		return fmt.Errorf("writing a file: %w", err)
 	}
 	_, err = f.WriteString(content)
 	return errors.Join(err, f.Close())
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+func keeps(path string) error {
+	return fmt.Errorf("%s is there already, and is left as it is; move it away first", path)
 }
 
 func setupCheck(*pflag.FlagSet) func(context.Context, *invocation) error {
@@ -109,20 +124,20 @@ func setupToken(flags *pflag.FlagSet) func(context.Context, *invocation) error {
 	allow := flags.StringArray("allow", nil, "a `RIGHT`; may be given several times")
 	return func(_ context.Context, inv *invocation) error {
 		if len(inv.args) != 1 {
-			return fmt.Errorf("%w: wallcast token takes the NAME of who gets it", errUsage)
+			return usagef("wallcast token takes the NAME of who gets it")
 		}
 		name := inv.args[0]
 		if err := stream.CheckName("token", name); err != nil {
-			return fmt.Errorf("%w: %v", errUsage, err)
+			return usagef("%v", err)
 		}
 		if len(*allow) == 0 {
-			return fmt.Errorf(`%w: say what the token allows, as in --allow "publish wall.main.push"`, errUsage)
+			return usagef(`say what the token allows, as in --allow "publish wall.main.push"`)
 		}
 		var rights []string
 		for _, text := range *allow {
 			right, err := access.ParseRight(text)
 			if err != nil {
-				return fmt.Errorf("%w: --allow: %v", errUsage, err)
+				return usagef("--allow: %v", err)
 			}
 			rights = append(rights, fmt.Sprintf("%q", right))
 		}

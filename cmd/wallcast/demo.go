@@ -36,17 +36,36 @@ func setupDemo(flags *pflag.FlagSet) func(context.Context, *invocation) error {
 	}
 }
 
-// demoConfig writes the demo's files to the user's cache folder and reads its
-// configuration from there.
-func (inv *invocation) demoConfig() (*config.Config, error) {
+// demoFolder is where the demo's files lie: in the user's cache folder or, with
+// --data, in a folder of their own there, where they replace nobody's wallcast.yaml.
+func (inv *invocation) demoFolder() string {
+	if inv.data != "" {
+		return filepath.Join(inv.data, "demo")
+	}
 	cache, err := os.UserCacheDir()
 	if err != nil { // no home, as in some containers
 		cache = os.TempDir()
 	}
-	folder := filepath.Join(cache, "wallcast", "demo")
-	if inv.data != "" {
-		folder = inv.data
+	return filepath.Join(cache, "wallcast", "demo")
+}
+
+// readDemo reads the demo's configuration, without writing anything.
+func (inv *invocation) readDemo() (*config.Config, error) {
+	content, err := demoFiles.ReadFile("demo/" + configFile)
+	if err != nil {
+		return nil, err
 	}
+	cfg, err := config.Parse(filepath.Join(inv.demoFolder(), configFile), content, sourceTypes, os.LookupEnv)
+	if err != nil {
+		return nil, err
+	}
+	return cfg, inv.override(cfg)
+}
+
+// demoConfig writes the demo's files to its folder and reads its configuration
+// from there.
+func (inv *invocation) demoConfig() (*config.Config, error) {
+	folder := inv.demoFolder()
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("making the demo's folder: %w", err)
 	}
@@ -63,11 +82,7 @@ func (inv *invocation) demoConfig() (*config.Config, error) {
 			return nil, fmt.Errorf("writing the demo's files: %w", err)
 		}
 	}
-	cfg, err := config.Load(filepath.Join(folder, configFile), sourceTypes, os.LookupEnv)
-	if err != nil {
-		return nil, err
-	}
-	return cfg, inv.override(cfg)
+	return inv.readDemo()
 }
 
 // replaceFile writes a file if its content differs, in one step: a demo that is

@@ -26,19 +26,20 @@ func main() {
 	os.Exit(exitCode(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr), os.Stderr))
 }
 
-// errUsage is an error in how the program was called.
-var errUsage = errors.New("usage")
+// usageError is an error in how the program was called.
+type usageError struct{ error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 // exitCode reports err as people expect it: one sentence, 2 for a wrong call and
 // 1 for anything else.
 func exitCode(err error, stderr io.Writer) int {
-	switch {
-	case err == nil, errors.Is(err, pflag.ErrHelp):
+	if err == nil || errors.Is(err, pflag.ErrHelp) {
 		return 0
-	case errors.Is(err, errUsage):
-		fmt.Fprintln(stderr, "wallcast:", err)
-		return 2
 	}
 	fmt.Fprintln(stderr, "wallcast:", err)
+	if errors.As(err, &usageError{}) {
+		return 2
+	}
 	return 1
 }

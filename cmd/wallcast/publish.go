@@ -36,14 +36,14 @@ func setupPublish(flags *pflag.FlagSet) func(context.Context, *invocation) error
 		subject := stream.Subject{Wall: r.wall, Kind: stream.Message}
 		if *to != "" {
 			if subject, err = stream.ParseSubject(*to); err != nil {
-				return fmt.Errorf("%w: --to: %v", errUsage, err)
+				return usagef("--to: %v", err)
 			}
 		}
 		switch {
 		case len(inv.args) > 1:
-			return fmt.Errorf("%w: wallcast publish takes one DATA, and got %d; put it in quotes", errUsage, len(inv.args))
+			return usagef("wallcast publish takes one DATA, and got %d; put it in quotes", len(inv.args))
 		case *lines && (len(inv.args) > 0 || *key != ""):
-			return fmt.Errorf("%w: with --lines the events come from standard input, and have no common key", errUsage)
+			return usagef("with --lines the events come from standard input, and have no common key")
 		case *lines:
 			return publishLines(ctx, inv, r, subject)
 		}

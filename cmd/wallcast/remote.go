@@ -9,12 +9,15 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/pflag"
 
 	"github.com/wallcast/wallcast/cmd/wallcast/internal/config"
+	"github.com/wallcast/wallcast/stream"
 )
 
 // remote is a running program that a command talks to.
@@ -23,6 +26,7 @@ type remote struct {
 	base   string
 	token  string
 	wall   string // the one that counts where none is named
+	data   string // the data folder of the program that runs here; empty with --url
 }
 
 // remoteFlags are the flags of commands that talk to a running program.
@@ -30,7 +34,7 @@ type remoteFlags struct{ url, token *string }
 
 func declareRemote(flags *pflag.FlagSet) remoteFlags {
 	return remoteFlags{
-		flags.String("url", "", "talk to the wallcast at this `URL`, instead of the one that runs here"),
+		flags.String("url", "", "talk to the wallcast at this `URL`, instead of the one that runs here; a wall's address names the wall, too"),
 		flags.String("token", "", "with --url: the token's `SECRET`; better kept in WALLCAST_TOKEN, where other users don't see it"),
 	}
 }
@@ -39,29 +43,57 @@ func declareRemote(flags *pflag.FlagSet) remoteFlags {
 // data folder.
 func (f remoteFlags) connect(inv *invocation) (*remote, error) {
 	if *f.url != "" {
-		token := *f.token
-		if token == "" {
-			token = os.Getenv("WALLCAST_TOKEN")
-		}
-		return &remote{client: http.DefaultClient, base: strings.TrimSuffix(*f.url, "/"), token: token, wall: "main"}, nil
+		return f.connectURL()
+	}
+	if *f.token != "" {
+		return nil, usagef("--token goes with --url; the wallcast that runs here needs none")
 	}
 	cfg, err := inv.loadOrDemo()
 	if err != nil {
 		return nil, err
+	}
+	data, err := filepath.Abs(cfg.Data)
+	if err != nil {
+		return nil, fmt.Errorf("finding the folder %s: %w", cfg.Data, err)
 	}
 	path := socketPath(cfg.Data)
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, "unix", path)
 	}
-	return &remote{client: &http.Client{Transport: &http.Transport{DialContext: dial}}, base: "http://wallcast", wall: cfg.Walls[0].Name}, nil
+	client := &http.Client{Transport: &http.Transport{DialContext: dial}}
+	return &remote{client: client, base: "http://wallcast", wall: cfg.Walls[0].Name, data: data}, nil
+}
+
+// connectURL takes the address of a wallcast, or of one of its walls.
+func (f remoteFlags) connectURL() (*remote, error) {
+	address := *f.url
+	if !strings.Contains(address, "://") {
+		address = "http://" + address
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, usagef("--url: %q is no address; one looks like https://wall.example.com", *f.url)
+	}
+	wall := "main"
+	if rest, ok := strings.CutPrefix(u.Path, "/walls/"); ok {
+		wall, _, _ = strings.Cut(rest, "/")
+	}
+	if err := stream.CheckName("wall", wall); err != nil {
+		return nil, usagef("--url: %v", err)
+	}
+	token := *f.token
+	if token == "" {
+		token = os.Getenv("WALLCAST_TOKEN")
+	}
+	return &remote{client: http.DefaultClient, base: u.Scheme + "://" + u.Host, token: token, wall: wall}, nil
 }
 
 // loadOrDemo loads the configuration or, where there is none, the demo's.
 func (inv *invocation) loadOrDemo() (*config.Config, error) {
 	if inv.config == "" {
 		if _, err := os.Stat(configFile); errors.Is(err, os.ErrNotExist) {
-			return inv.demoConfig()
+			return inv.readDemo()
 		}
 	}
 	return inv.load()
@@ -100,10 +132,17 @@ func (r *remote) do(req *http.Request, v any) error {
 
 // explain makes a sentence of an error that kept a request from being answered.
 func (r *remote) explain(err error) error {
-	if r.base == "http://wallcast" {
-		return errors.New("no wallcast is running on this data folder; start it with wallcast serve, or name another one with --url")
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		err = failed.Err // without the method and the address of the request
 	}
-	return fmt.Errorf("reaching %s: %w", r.base, err)
+	switch {
+	case r.data == "":
+		return fmt.Errorf("%s does not answer: %w", r.base, err)
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("the wallcast on the data folder %s is run by another user; become that one, or use --url and a token", r.data)
+	}
+	return fmt.Errorf("no wallcast is running on the data folder %s; start it, or name another one with -c, --data or --url", r.data)
 }
 
 // answerError is what the program answered instead of doing it.

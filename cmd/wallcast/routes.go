@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -45,6 +46,7 @@ func (p *program) routes() http.Handler {
 	mux.HandleFunc("GET /healthz", p.health)
 	mux.HandleFunc("GET /readyz", p.ready)
 	mux.HandleFunc("GET /control/sources", p.sourceStatus)
+	mux.HandleFunc("POST /control/links", p.makeLink)
 	mux.HandleFunc("/", notFound)
 	return securityHeaders(mux)
 }
@@ -64,7 +66,11 @@ func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	w.Header().Set("Allow", strings.Join(allowed, ", "))
-	(&access.Problem{Status: http.StatusMethodNotAllowed, Detail: fmt.Sprintf("%.20s is not supported here; %s is.", r.Method, strings.Join(allowed, ", "))}).Write(w)
+	detail := fmt.Sprintf("%.20s is not supported here, only %s.", r.Method, strings.Join(allowed, " and "))
+	if r.Method == http.MethodPost {
+		detail += " Events are posted to /walls/NAME/events."
+	}
+	(&access.Problem{Status: http.StatusMethodNotAllowed, Detail: detail}).Write(w)
 }
 
 func securityHeaders(next http.Handler) http.Handler {
@@ -120,6 +126,9 @@ func (p *program) page(w http.ResponseWriter, r *http.Request) {
 		Wall: wall.view, Head: snapshot.Head, Events: snapshot.Events, Cards: snapshot.Cards,
 		Now: time.Now(), Build: build(), BaseURL: requestBase(p, r), View: r.URL.Query().Get("view"),
 	}
+	if grant := r.URL.Query().Get(access.GrantParameter); grant != "" {
+		page.Query = url.Values{access.GrantParameter: {grant}}.Encode()
+	}
 	if local := baseURL(p.site.config(), p.listeners[0]); len(snapshot.Events) == 0 {
 		page.Publish = curlLine(local, name, len(p.site.config().Tokens) > 0)
 	}
@@ -130,8 +139,8 @@ func (p *program) page(w http.ResponseWriter, r *http.Request) {
 
 // requestBase is scheme and host as the visitor sees them.
 func requestBase(p *program, r *http.Request) string {
-	if url := p.site.config().URL.String(); url != "" {
-		return url
+	if base := p.site.config().URL.String(); base != "" {
+		return base
 	}
 	scheme := "http"
 	if r.TLS != nil {
@@ -143,7 +152,7 @@ func requestBase(p *program, r *http.Request) string {
 func (p *program) retract(w http.ResponseWriter, r *http.Request) {
 	wall := r.PathValue("wall")
 	if !p.site.has(wall) {
-		notFound(w, r)
+		(&access.Problem{Status: http.StatusNotFound, Detail: fmt.Sprintf("There is no wall %.80q here.", wall)}).Write(w)
 		return
 	}
 	if problem := p.guard.MayRetract(r, wall); problem != nil {

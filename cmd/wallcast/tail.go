@@ -39,7 +39,7 @@ func setupTail(flags *pflag.FlagSet) func(context.Context, *invocation) error {
 		}
 		wall := r.wall
 		if len(inv.args) > 1 {
-			return fmt.Errorf("%w: wallcast tail takes one WALL", errUsage)
+			return usagef("wallcast tail takes one WALL")
 		}
 		if len(inv.args) == 1 {
 			wall = inv.args[0]
@@ -56,7 +56,7 @@ type tailing struct {
 	json       bool
 	out, notes io.Writer
 	remote     *remote
-	broken     error // why printing ended
+	broken     error // why there is no going on
 }
 
 const (
@@ -119,7 +119,11 @@ func (t *tailing) read(ctx context.Context, wall string, id *string) error {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return answerError(resp)
+		err := answerError(resp)
+		if refuses(resp.StatusCode) {
+			t.broken = err
+		}
+		return err
 	}
 	silence := time.AfterFunc(tailSilence, cancel)
 	defer silence.Stop()
@@ -131,9 +135,17 @@ func (t *tailing) read(ctx context.Context, wall string, id *string) error {
 		if t.broken = t.print(e); t.broken != nil {
 			return t.broken
 		}
-		*id = e.LastEventID
+		if e.LastEventID != "" { // a program that stops says bye, and no more
+			*id = e.LastEventID
+		}
 	}
 	return errors.New("the stream ended")
+}
+
+// refuses reports whether an answer will be the same the next time: the wall has
+// gone, or the right to read it.
+func refuses(status int) bool {
+	return status >= 400 && status < 500 && status != http.StatusTooManyRequests && status != http.StatusRequestTimeout
 }
 
 // tailed is an event as the stream's JSON has it.

@@ -85,11 +85,11 @@ var Type = sources.Type{
 // Settings are the settings of a file source.
 type Settings struct {
 	Path     string        `yaml:"path" doc:"The file. A relative path is relative to the configuration file's folder."`
-	Mode     string        `yaml:"mode" doc:"replay: one line every so often. follow: lines as they are appended, like tail -F. value: the whole file, when it changes."`
+	Mode     string        `yaml:"mode" doc:"replay: one line every so often. follow: lines as they are appended, like tail -F. value: the whole file, when it changes." enum:"replay follow value"`
 	Every    time.Duration `yaml:"every" doc:"replay: the time from one line to the next."`
 	Loop     bool          `yaml:"loop" doc:"replay: whether it begins again after the last line."`
-	From     string        `yaml:"from" doc:"follow: where the very first run begins, at the file's end or its start."`
-	Encoding string        `yaml:"encoding" doc:"auto (UTF-8, and Windows-1252 for what is no UTF-8), utf-8 or windows-1252."`
+	From     string        `yaml:"from" doc:"follow: where the very first run begins, at the file's end or its start." enum:"end start"`
+	Encoding string        `yaml:"encoding" doc:"auto (UTF-8, and Windows-1252 for what is no UTF-8), utf-8 or windows-1252." enum:"auto utf-8 windows-1252"`
 	Route    bool          `yaml:"route" doc:"Whether a JSON line with a field kind says its own kind and key."`
 }
 

@@ -73,7 +73,7 @@ type Wall struct {
 type Keep struct {
 	Events int64         `yaml:"events" doc:"Number of events."`
 	Age    time.Duration `yaml:"age" doc:"Age of the oldest event, such as 30d, 2w or 12h."`
-	Bytes  Bytes         `yaml:"bytes" doc:"Space on disk, such as 256MB; the embedded server reserves it."`
+	Bytes  Bytes         `yaml:"bytes" doc:"Space on disk, such as 256MB. A NATS server elsewhere may count it as reserved."`
 }
 
 // Post says who may post to a wall without a token.
