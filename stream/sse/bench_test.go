@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -49,6 +50,7 @@ func BenchmarkFanOut(b *testing.B) {
 		go s.ServeEvents(w, httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/", nil), "main")
 	}
 	for s.Viewers("main") < benchViewers {
+		runtime.Gosched()
 	}
 	b.ReportAllocs()
 	b.ResetTimer()

@@ -43,7 +43,7 @@
 // position up to which the stream has considered everything, so that a viewer
 // whose filter passes little does not fall behind:
 //
-//	wall:hello    {wall, build, head, kinds: [{kind, label}]}   first of all; its id is what the stream starts after (before a gap: the asked id)
+//	wall:hello    {wall, build, head, kinds: [{kind, label}]}   first of all; its id is what the stream starts after
 //	wall:ping     {time, viewers}    every 15 s; time in Unix milliseconds, viewers of this wall and process
 //	wall:kind     {kind, label}      before the first event of a kind that wall:hello did not name
 //	wall:gap      {from, first, reason}   events are missing: see Resuming
@@ -64,7 +64,9 @@
 // their ids, then a wall:ping at the position before the history, then the
 // history from "first" on. The reasons are expired (the history begins later),
 // recreated (an id of another life of the store), future (never given out) and
-// unknown (no id of ours). from is the id as it was given.
+// unknown (no id of ours). from is the id as it was given. The wall:hello before
+a gap carries that id again (none, where it is no id), so that a connection that
+is cut between the two is told of the gap when it comes back.
 //
 // Where a wall's limits are so narrow that events are evicted before they could
 // be sent, a wall:gap {reason: "expired"} stands in the midst of the stream, in
