@@ -65,8 +65,8 @@
 // history from "first" on. The reasons are expired (the history begins later),
 // recreated (an id of another life of the store), future (never given out) and
 // unknown (no id of ours). from is the id as it was given. The wall:hello before
-a gap carries that id again (none, where it is no id), so that a connection that
-is cut between the two is told of the gap when it comes back.
+// a gap carries that id again (none, where it is no id), so that a connection that
+// is cut between the two is told of the gap when it comes back.
 //
 // Where a wall's limits are so narrow that events are evicted before they could
 // be sent, a wall:gap {reason: "expired"} stands in the midst of the stream, in
