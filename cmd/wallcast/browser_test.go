@@ -32,7 +32,7 @@ func TestDemoMovesAndShowsWhatCurlSends(t *testing.T) {
 	curl := need(t, "curl")
 	b := newTab(t, startBrowser(t))
 	p := startProgram(t, t.TempDir(), freeAddress(t))
-	if said := p.said.String(); !strings.Contains(said, "/walls/main\n") || !strings.Contains(said, "curl -d 'hello'") {
+	if said := p.said.String(); !strings.HasPrefix(said, "\n  The wall is at   http://localhost:") || !strings.Contains(said, "curl -d 'hello'") {
 		t.Errorf("the first words on the terminal are %q", said)
 	}
 	b.openLive(p.url + "/walls/main")

@@ -29,6 +29,8 @@ const (
 // package's "Other clients". Nobody gets in as one of its users, for nobody
 // knows their passwords, and the authenticator does not look at them. They are
 // there because a reload ends every client under a name that is no user's.
+// Their passwords are written as hashes that are no password's: the server warns
+// of plain ones.
 func accounts(foreign []string) (string, error) {
 	var exports, imports strings.Builder
 	for _, subject := range foreign {
@@ -44,7 +46,9 @@ func accounts(foreign []string) (string, error) {
 		fmt.Fprintf(&exports, "{service: %s}, ", quoted(subject))
 		fmt.Fprintf(&imports, "{service: {account: %s, subject: %s}}, ", ownAccount, quoted(subject))
 	}
-	user := func(name string) string { return fmt.Sprintf("users: [{user: %s, password: %q}]", name, rand.Text()) }
+	user := func(name string) string {
+		return fmt.Sprintf("users: [{user: %s, password: %q}]", name, "$2a$10$"+rand.Text())
+	}
 	return fmt.Sprintf("accounts { %s { jetstream: enabled, exports: [%s], %s }, %s { imports: [%s], %s } }",
 		ownAccount, exports.String(), user(ownUser), producerAccount, imports.String(), user(producerUser)), nil
 }
