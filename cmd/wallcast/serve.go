@@ -192,7 +192,7 @@ func (p *program) connectExternal(cfg *config.Config) error {
 	}
 	nc, err := nats.Connect(strings.Join(cfg.NATS.URL, ","), opts...)
 	if err != nil {
-		return fmt.Errorf("connecting to NATS at %s: %w", access.RedactText(strings.Join(cfg.NATS.URL, ", ")), err)
+		return fmt.Errorf("connecting to NATS at %s: %w%s", access.RedactText(strings.Join(cfg.NATS.URL, ", ")), err, remedy(err))
 	}
 	p.nc = nc
 	p.opened = append(p.opened, nc.Close)
@@ -200,6 +200,17 @@ func (p *program) connectExternal(cfg *config.Config) error {
 		p.log.Warn(note)
 	}
 	return nil
+}
+
+// remedy is what to do when NATS can't be connected to; empty where err says it.
+func remedy(err error) string {
+	switch {
+	case errors.Is(err, nats.ErrNoServers):
+		return "; start the server, or correct nats.url in wallcast.yaml"
+	case errors.Is(err, nats.ErrAuthorization):
+		return "; correct the user in nats.url, or nats.creds, in wallcast.yaml"
+	}
+	return ""
 }
 
 // externalNotes is what only the operator of an existing NATS server can do or
@@ -304,11 +315,30 @@ func (p *program) applyChanges(ctx context.Context) {
 			err = p.apply(ctx, cfg)
 		}
 		if err != nil {
-			p.log.Error("the configuration was not applied; the running one goes on", "error", err)
+			p.log.Error("the configuration was not applied; the running one goes on", "error", inALine(err))
 			continue
 		}
 		p.log.Info("the configuration was applied")
 	}
+}
+
+// inALine is an error for the log: what is wrong with the configuration, without
+// the pictures that a terminal is shown.
+func inALine(err error) string {
+	var wrong config.Errors
+	var one *config.Error
+	switch {
+	case errors.As(err, &wrong):
+	case errors.As(err, &one):
+		wrong = config.Errors{one}
+	default:
+		return err.Error()
+	}
+	places := make([]string, len(wrong))
+	for i, e := range wrong {
+		places[i] = fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Message)
+	}
+	return strings.Join(places, "; ")
 }
 
 // apply replaces the configuration while the program runs. What can't change is

@@ -89,6 +89,9 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("using JetStream: %w", err)
 	}
+	if _, err := js.AccountInfo(ctx); errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount) {
+		return nil, fmt.Errorf("JetStream is not enabled on the NATS server at %s, or not for this account; enable it in that server's configuration: %w", nc.ConnectedUrlRedacted(), err)
+	}
 	s := &Store{nc: nc, js: js, cfg: cfg, log: cfg.Log, self: rand.Text(), walls: map[string]*wall{}, upkeep: newUpkeep()}
 	if err := s.openShared(ctx); err != nil {
 		return nil, err
