@@ -66,9 +66,9 @@ func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	w.Header().Set("Allow", strings.Join(allowed, ", "))
-	detail := fmt.Sprintf("%.20s is not supported here, only %s.", r.Method, strings.Join(allowed, " and "))
-	if r.Method == http.MethodPost {
-		detail += " Events are posted to /walls/NAME/events."
+	detail := fmt.Sprintf("%.20s is not supported here, only %s.", r.Method, strings.Join(allowed, ", "))
+	if r.Method == http.MethodPost || r.Method == http.MethodPut {
+		detail += postHint
 	}
 	(&access.Problem{Status: http.StatusMethodNotAllowed, Detail: detail}).Write(w)
 }
@@ -81,8 +81,15 @@ func securityHeaders(next http.Handler) http.Handler {
 	})
 }
 
+// postHint is for who publishes to the wrong address.
+const postHint = " Events are posted to /walls/NAME/events."
+
 func notFound(w http.ResponseWriter, r *http.Request) {
-	(&access.Problem{Status: http.StatusNotFound, Detail: fmt.Sprintf("There is nothing at %.200q; a wall is at /walls/NAME.", r.URL.Path)}).Write(w)
+	detail := fmt.Sprintf("There is nothing at %.200q; a wall is at /walls/NAME.", r.URL.Path)
+	if r.Method == http.MethodPost {
+		detail += postHint
+	}
+	(&access.Problem{Status: http.StatusNotFound, Detail: detail}).Write(w)
 }
 
 func (p *program) serveEvents(w http.ResponseWriter, r *http.Request) {
@@ -161,7 +168,7 @@ func (p *program) retract(w http.ResponseWriter, r *http.Request) {
 	}
 	id, err := stream.ParseID(r.PathValue("kind"))
 	if err != nil {
-		(&access.Problem{Status: http.StatusBadRequest, Detail: err.Error()}).Write(w)
+		(&access.Problem{Status: http.StatusBadRequest, Detail: fmt.Sprintf("The address is /walls/WALL/events/ID, and %v.", err)}).Write(w)
 		return
 	}
 	_, err = p.store.Retract(context.WithoutCancel(r.Context()), wall, id)
