@@ -59,8 +59,8 @@ func (v *watcher) watch(ctx context.Context) {
 	for !v.ended && ctx.Err() == nil {
 		v.visits++
 		visit, leave := context.WithCancel(ctx)
-		if v.last != "" && !v.calm() && v.rng.IntN(3) == 0 { // it leaves by itself
-			time.AfterFunc(time.Duration(v.rng.IntN(300))*time.Millisecond, leave)
+		if v.last != "" && !v.calm() { // it leaves by itself
+			time.AfterFunc(time.Duration(v.rng.IntN(1500))*time.Millisecond, leave)
 		}
 		if v.polls {
 			v.poll(visit)
