@@ -213,7 +213,11 @@ func (inv *invocation) load() (*config.Config, error) {
 // override applies the flags that stand above the configuration.
 func (inv *invocation) override(cfg *config.Config) error {
 	if inv.listen != "" {
-		cfg.Listen = []string{inv.listen}
+		addresses, err := config.ParseListen(inv.listen)
+		if err != nil {
+			return usagef("--listen %v", err)
+		}
+		cfg.Listen = addresses
 	}
 	if inv.data != "" {
 		folder, err := filepath.Abs(inv.data)

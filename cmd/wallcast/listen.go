@@ -29,6 +29,8 @@ func (p *program) listen(cfg *config.Config) error {
 			missing = err
 		case errors.Is(err, syscall.EADDRINUSE):
 			return fmt.Errorf("%s is in use by another program; stop that one, or serve elsewhere with --listen 127.0.0.1:%d", address, nextPort(address))
+		case errors.Is(err, syscall.EADDRNOTAVAIL):
+			return fmt.Errorf("%s may not be opened: this computer does not have the address", address)
 		case errors.Is(err, syscall.EACCES):
 			return fmt.Errorf("%s may not be opened: ports below 1024 need the right to (on Linux CAP_NET_BIND_SERVICE); or serve elsewhere with --listen", address)
 		default:

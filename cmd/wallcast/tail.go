@@ -33,6 +33,9 @@ func setupTail(flags *pflag.FlagSet) func(context.Context, *invocation) error {
 	flags.BoolVar(&t.json, "json", false, "print JSON lines: id, kind, key, time, source, data")
 	connect := declareRemote(flags)
 	return func(ctx context.Context, inv *invocation) error {
+		if t.last < 0 {
+			return usagef("--last wants a number of events, not %d", t.last)
+		}
 		r, err := connect.connect(inv)
 		if err != nil {
 			return err

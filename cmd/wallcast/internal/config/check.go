@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
@@ -79,25 +80,34 @@ func (d *decoder) check(c *Config) {
 
 var errAddress = errors.New("wants an address such as 127.0.0.1:8080, [::1]:8080 or :8080")
 
+// ParseListen returns the addresses that one of listen stands for: a port alone
+// means the loopback addresses.
+func ParseListen(address string) ([]string, error) {
+	if _, err := strconv.ParseUint(address, 10, 16); err == nil {
+		return []string{"127.0.0.1:" + address, "[::1]:" + address}, nil
+	}
+	if err := checkAddress(address); err != nil {
+		return nil, fmt.Errorf("%w, not %q", err, address)
+	}
+	return []string{address}, nil
+}
+
 func (d *decoder) checkListen(c *Config) {
 	var addresses []string
 	for i, address := range c.Listen {
 		path := d.item([]string{"listen"}, i)
-		if _, err := strconv.ParseUint(address, 10, 16); err == nil {
-			addresses = append(addresses, "127.0.0.1:"+address, "[::1]:"+address)
-			continue
+		each, err := ParseListen(address)
+		if err != nil {
+			d.wrong(path, "%v", err)
 		}
-		if err := checkAddress(address); err != nil {
-			d.wrong(path, "%v, not %q", err, address)
-		}
-		addresses = append(addresses, address)
+		addresses = append(addresses, each...)
 	}
 	for i, address := range addresses {
 		if slices.Contains(addresses[:i], address) && !strings.HasSuffix(address, ":0") {
 			d.wrong([]string{"listen"}, "has the address %s twice", address)
 		}
 	}
-	if len(addresses) == 0 {
+	if len(c.Listen) == 0 {
 		d.wrong([]string{"listen"}, "%v", errAddress)
 	}
 	c.Listen = addresses
