@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"text/tabwriter"
 	"time"
 
@@ -28,10 +29,11 @@ func setupRetract(flags *pflag.FlagSet) func(context.Context, *invocation) error
 		if err != nil {
 			return err
 		}
-		if *wall == "" {
-			*wall = r.wall
+		name, err := r.wallOr(ctx, *wall)
+		if err != nil {
+			return err
 		}
-		req, err := r.request(ctx, http.MethodDelete, "/walls/"+*wall+"/events/"+id.String(), nil)
+		req, err := r.request(ctx, http.MethodDelete, "/walls/"+url.PathEscape(name)+"/events/"+id.String(), nil)
 		if err != nil {
 			return err
 		}

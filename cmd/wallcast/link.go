@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -52,9 +53,9 @@ func setupLink(flags *pflag.FlagSet) func(context.Context, *invocation) error {
 		if err != nil {
 			return err
 		}
-		wall := r.wall
-		if len(inv.args) == 1 {
-			wall = inv.args[0]
+		wall, err := r.wallOr(ctx, strings.Join(inv.args, ""))
+		if err != nil {
+			return err
 		}
 		req, err := r.request(ctx, http.MethodPost, "/control/links?"+url.Values{"wall": {wall}, "for": {*life}}.Encode(), nil)
 		if err != nil {

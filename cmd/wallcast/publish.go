@@ -1,14 +1,13 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
-
-	"bufio"
 
 	"github.com/spf13/pflag"
 
@@ -29,22 +28,21 @@ func setupPublish(flags *pflag.FlagSet) func(context.Context, *invocation) error
 	lines := flags.Bool("lines", false, "every line of standard input is an event")
 	connect := declareRemote(flags)
 	return func(ctx context.Context, inv *invocation) error {
-		r, err := connect.connect(inv)
-		if err != nil {
-			return err
-		}
-		subject := stream.Subject{Wall: r.wall, Kind: stream.Message}
-		if *to != "" {
-			if subject, err = stream.ParseSubject(*to); err != nil {
-				return usagef("--to: %v", err)
-			}
-		}
 		switch {
 		case len(inv.args) > 1:
 			return usagef("wallcast publish takes one DATA, and got %d; put it in quotes", len(inv.args))
 		case *lines && (len(inv.args) > 0 || *key != ""):
 			return usagef("with --lines the events come from standard input, and have no common key")
-		case *lines:
+		}
+		r, err := connect.connect(inv)
+		if err != nil {
+			return err
+		}
+		subject, err := r.subject(ctx, *to)
+		if err != nil {
+			return err
+		}
+		if *lines {
 			return publishLines(ctx, inv, r, subject)
 		}
 		data, err := publishData(inv)
@@ -53,6 +51,19 @@ func setupPublish(flags *pflag.FlagSet) func(context.Context, *invocation) error
 		}
 		return r.publish(ctx, inv.stdout, subject, data, *key)
 	}
+}
+
+// subject is the one that --to names, or that of a message on the first wall.
+func (r *remote) subject(ctx context.Context, to string) (stream.Subject, error) {
+	if to == "" {
+		wall, err := r.wallOr(ctx, "")
+		return stream.Subject{Wall: wall, Kind: stream.Message}, err
+	}
+	subject, err := stream.ParseSubject(to)
+	if err != nil {
+		return stream.Subject{}, usagef("--to: %v", err)
+	}
+	return subject, nil
 }
 
 func publishData(inv *invocation) ([]byte, error) {

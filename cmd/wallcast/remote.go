@@ -25,7 +25,7 @@ type remote struct {
 	client *http.Client
 	base   string
 	token  string
-	wall   string // the one that counts where none is named
+	wall   string // the one that --url names; may be empty
 	data   string // the data folder of the program that runs here; empty with --url
 }
 
@@ -48,21 +48,34 @@ func (f remoteFlags) connect(inv *invocation) (*remote, error) {
 	if *f.token != "" {
 		return nil, usagef("--token goes with --url; the wallcast that runs here needs none")
 	}
-	cfg, err := inv.loadOrDemo()
+	folder, err := inv.dataFolder()
 	if err != nil {
 		return nil, err
 	}
-	data, err := filepath.Abs(cfg.Data)
+	data, err := filepath.Abs(folder)
 	if err != nil {
-		return nil, fmt.Errorf("finding the folder %s: %w", cfg.Data, err)
+		return nil, fmt.Errorf("finding the folder %s: %w", folder, err)
 	}
-	path := socketPath(cfg.Data)
+	path := socketPath(folder) // as short as it was given, for a socket's path may not be long
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, "unix", path)
 	}
 	client := &http.Client{Transport: &http.Transport{DialContext: dial}}
-	return &remote{client: client, base: "http://wallcast", wall: cfg.Walls[0].Name, data: data}, nil
+	return &remote{client: client, base: "http://wallcast", data: data}, nil
+}
+
+// dataFolder is where the program that runs here keeps its data. With --data the
+// configuration is not needed, nor the environment that it may refer to.
+func (inv *invocation) dataFolder() (string, error) {
+	if inv.data != "" {
+		return inv.data, nil
+	}
+	cfg, err := inv.loadOrDemo()
+	if err != nil {
+		return "", err
+	}
+	return cfg.Data, nil
 }
 
 // connectURL takes the address of a wallcast, or of one of its walls.
@@ -75,12 +88,12 @@ func (f remoteFlags) connectURL() (*remote, error) {
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return nil, usagef("--url: %q is no address; one looks like https://wall.example.com", *f.url)
 	}
-	wall := "main"
+	wall := ""
 	if rest, ok := strings.CutPrefix(u.Path, "/walls/"); ok {
 		wall, _, _ = strings.Cut(rest, "/")
-	}
-	if err := stream.CheckName("wall", wall); err != nil {
-		return nil, usagef("--url: %v", err)
+		if err := stream.CheckName("wall", wall); err != nil {
+			return nil, usagef("--url: %v", err)
+		}
 	}
 	token := *f.token
 	if token == "" {
@@ -97,6 +110,36 @@ func (inv *invocation) loadOrDemo() (*config.Config, error) {
 		}
 	}
 	return inv.load()
+}
+
+// wallOr is the named wall or, if none is named, the one of --url or the program's
+// first, to which its front page leads.
+func (r *remote) wallOr(ctx context.Context, named string) (string, error) {
+	if named != "" {
+		return named, nil
+	}
+	if r.wall != "" {
+		return r.wall, nil
+	}
+	req, err := r.request(ctx, http.MethodGet, "/", nil)
+	if err != nil {
+		return "", err
+	}
+	client := *r.client
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	resp, err := client.Do(req)
+	if err != nil {
+		return "", r.explain(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= 400 {
+		return "", answerError(resp)
+	}
+	to, err := resp.Location()
+	if err != nil || !strings.HasPrefix(to.Path, "/walls/") {
+		return "", fmt.Errorf("%s does not say which wall is its first; name one", r.base)
+	}
+	return strings.TrimPrefix(to.Path, "/walls/"), nil
 }
 
 // request makes a request of the program.

@@ -42,11 +42,12 @@ func setupServe(flags *pflag.FlagSet) func(context.Context, *invocation) error {
 	watch := flags.Bool("watch", false, "apply the configuration whenever its file is saved")
 	verbose := flags.BoolP("verbose", "v", false, "log more")
 	return func(ctx context.Context, inv *invocation) error {
+		read := fileStamp(inv.configPath()) // before it is read, so that no change passes unseen
 		cfg, err := inv.load()
 		if err != nil {
 			return err
 		}
-		p := &program{log: newLog(inv.stderr, *verbose, slog.LevelInfo), reload: inv.load}
+		p := &program{log: newLog(inv.stderr, *verbose, slog.LevelInfo), reload: inv.load, read: read}
 		if *watch {
 			p.watch = inv.configPath()
 		}
@@ -68,6 +69,7 @@ type program struct {
 	log    *slog.Logger
 	reload func() (*config.Config, error) // reads the configuration again; nil where it can't change
 	watch  string                         // a file that makes reload due when it is saved; empty: none
+	read   stamp                          // of that file as the configuration was read
 
 	site      *site
 	listeners []net.Listener
@@ -237,6 +239,12 @@ func (p *program) authenticate(name, secret string) ([]string, bool) {
 
 // run serves until ctx ends, and stops in order.
 func (p *program) run(ctx context.Context, ready func(base string)) error {
+	// A signal that nobody waits for would end the program.
+	hangup := make(chan os.Signal, 1)
+	if p.reload != nil {
+		signal.Notify(hangup, syscall.SIGHUP)
+		defer signal.Stop(hangup)
+	}
 	running, stopSources := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopSources()
 	sourcesDone := make(chan struct{})
@@ -250,7 +258,7 @@ func (p *program) run(ctx context.Context, ready func(base string)) error {
 	}
 	updates, stopUpdates := context.WithCancel(running)
 	defer stopUpdates()
-	p.serving.Go(func() { p.applyChanges(updates) })
+	p.serving.Go(func() { p.applyChanges(updates, hangup) })
 	ready(baseURL(p.site.config(), p.listeners[0]))
 
 	var failure error
@@ -295,14 +303,11 @@ func (p *program) serveHTTP(l net.Listener) error {
 
 // applyChanges applies the configuration again at SIGHUP and when the watched
 // file is saved.
-func (p *program) applyChanges(ctx context.Context) {
+func (p *program) applyChanges(ctx context.Context, hangup <-chan os.Signal) {
 	if p.reload == nil {
 		return
 	}
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
-	saved := watchFile(ctx, &p.serving, p.watch)
+	saved := watchFile(ctx, &p.serving, p.watch, p.read)
 	for {
 		select {
 		case <-ctx.Done():

@@ -36,16 +36,16 @@ func setupTail(flags *pflag.FlagSet) func(context.Context, *invocation) error {
 		if t.last < 0 {
 			return usagef("--last wants a number of events, not %d", t.last)
 		}
+		if len(inv.args) > 1 {
+			return usagef("wallcast tail takes one WALL")
+		}
 		r, err := connect.connect(inv)
 		if err != nil {
 			return err
 		}
-		wall := r.wall
-		if len(inv.args) > 1 {
-			return usagef("wallcast tail takes one WALL")
-		}
-		if len(inv.args) == 1 {
-			wall = inv.args[0]
+		wall, err := r.wallOr(ctx, strings.Join(inv.args, ""))
+		if err != nil {
+			return err
 		}
 		t.out, t.notes, t.remote = inv.stdout, inv.stderr, r
 		return t.follow(ctx, wall)
