@@ -336,6 +336,7 @@ func TestTwoTabs(t *testing.T) {
 	id := p.publish("", "for both")
 	one.shows(id)
 	two.shows(id)
+	one.mustBeClean()
 	if err := chromedp.Cancel(one.ctx); err != nil {
 		t.Error("closing a tab: ", err)
 	}

@@ -189,11 +189,6 @@ func eval[T any](b *tab, expression string) T {
 	return v
 }
 
-// media makes the page believe that its reader's device has a feature.
-func media(name, value string) chromedp.Action[chromedp.Void] {
-	return protocol(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: name, Value: value}}})
-}
-
 // protocol is a command of Chromium's own protocol.
 func protocol[P, R any](command cdp.Command[P, R], params P) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
