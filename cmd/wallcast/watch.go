@@ -10,10 +10,10 @@ import (
 // watchEvery is how often a watched file is looked at.
 const watchEvery = 500 * time.Millisecond
 
-// watchFile returns a channel that receives when the file at path was saved since
-// it was last read and has then been left alone for a moment. It works by looking, because editors
-// save in ways (rename, truncate and write) that notifications tell apart only
-// with difficulty.
+// watchFile returns a channel that receives when the file at path is not what it
+// was last read as and has then been left alone for a moment. It works by looking,
+// because editors save in ways (rename, truncate and write) that notifications
+// tell apart only with difficulty.
 func watchFile(ctx context.Context, owner *sync.WaitGroup, path string, last stamp) <-chan struct{} {
 	saved := make(chan struct{}, 1)
 	if path == "" {

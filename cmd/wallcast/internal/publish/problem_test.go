@@ -121,11 +121,16 @@ func TestProblems(t *testing.T) {
 }
 
 func TestStoreIsAway(t *testing.T) {
-	s := open(t)
-	s.nc.Close()
-	a := s.post(t, "", "hello")
-	if a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" || !strings.Contains(a.detail, "Idempotency-Key") {
-		t.Errorf("%d %v %q", a.status, a.header, a.detail)
+	for what, stop := range map[string]func(*site){
+		"the connection": func(s *site) { s.nc.Close() },
+		"the server":     func(s *site) { s.nats.Close() },
+	} {
+		s := open(t)
+		stop(s)
+		a := s.post(t, "", "hello")
+		if a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" || !strings.Contains(a.detail, "Idempotency-Key") {
+			t.Errorf("without %s: %d %v %q", what, a.status, a.header, a.detail)
+		}
 	}
 }
 

@@ -30,6 +30,7 @@ type site struct {
 	*httptest.Server
 	store *jetstream.Store
 	nc    *nats.Conn
+	nats  *embed.Server
 }
 
 func open(t *testing.T, tokens ...access.Token) *site {
@@ -53,7 +54,7 @@ func open(t *testing.T, tokens ...access.Token) *site {
 	}
 	t.Cleanup(store.Close)
 	guard := access.New(access.Config{Tokens: tokens, Walls: []access.Wall{{Name: "main"}, {Name: "news"}}})
-	return &site{serve(t, guard, store), store, nc}
+	return &site{serve(t, guard, store), store, nc, server}
 }
 
 // serve is the routes behind the guard, as the program has them.
@@ -354,6 +355,30 @@ func (e *endless) sent() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.n
+}
+
+// What breaks off is not taken for the whole.
+func TestHalfABody(t *testing.T) {
+	s := open(t)
+	for _, body := range []string{"Content-Length: 10\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"} {
+		c, err := net.Dial("tcp", s.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		c.SetDeadline(time.Now().Add(20 * time.Second))
+		fmt.Fprintf(c, "POST /walls/main/events HTTP/1.1\r\nHost: localhost\r\n%s", body)
+		if err := c.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil || resp.StatusCode != http.StatusBadRequest {
+			t.Errorf("%q: %v %v", body, resp, err)
+		}
+	}
+	if n := s.last(t, "main"); n != 0 {
+		t.Errorf("%d events are stored", n)
+	}
 }
 
 // A client that waits for "100 Continue" is told before it sends in vain.
