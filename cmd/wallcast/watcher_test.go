@@ -59,7 +59,7 @@ func (v *watcher) watch(ctx context.Context) {
 	for !v.ended && ctx.Err() == nil {
 		v.visits++
 		visit, leave := context.WithCancel(ctx)
-		if v.last != "" && !v.calm() { // it leaves by itself
+		if !v.calm() { // it leaves by itself
 			time.AfterFunc(time.Duration(v.rng.IntN(1500))*time.Millisecond, leave)
 		}
 		if v.polls {
