@@ -71,6 +71,12 @@ const (
 	orphanAfter = time.Minute
 )
 
+// quiet is how long the next of the messages that are held may take.
+const quiet = time.Second
+
+// errQuiet says that none came in that time.
+var errQuiet = errors.New("the messages that were pending do not come")
+
 // errLost says that a consumer has skipped a message, as after a reconnect.
 var errLost = errors.New("a message was lost on the way")
 
@@ -141,7 +147,12 @@ func (s *Store) readPart(ctx context.Context, name string, cfg *jetstream.Consum
 	}
 	defer messages.Stop()
 	for n := uint64(1); ; n++ {
-		msg, err := messages.Next(jetstream.NextContext(ctx))
+		msg, err := s.next(ctx, messages, live)
+		if errors.Is(err, errQuiet) {
+			// What was pending may have been evicted meanwhile, and nothing tells.
+			info, infoErr := consumer.Info(ctx)
+			return infoErr != nil || info.NumPending > 0, errors.Join(err, infoErr)
+		}
 		if err != nil {
 			return true, err
 		}
@@ -158,6 +169,21 @@ func (s *Store) readPart(ctx context.Context, name string, cfg *jetstream.Consum
 			return false, nil
 		}
 	}
+}
+
+// next waits for the consumer's next message. What is held already comes at
+// once, so that a reading which is not live must not wait for long.
+func (s *Store) next(ctx context.Context, messages jetstream.MessagesContext, live bool) (jetstream.Msg, error) {
+	if live {
+		return messages.Next(jetstream.NextContext(ctx))
+	}
+	short, cancel := context.WithTimeoutCause(ctx, quiet, errQuiet)
+	defer cancel()
+	msg, err := messages.Next(jetstream.NextContext(short))
+	if err != nil && context.Cause(short) == errQuiet {
+		return nil, errQuiet
+	}
+	return msg, err
 }
 
 // dropConsumer frees a consumer early; the server would do it after a while.

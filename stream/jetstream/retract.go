@@ -112,7 +112,7 @@ func (s *Store) complete(ctx context.Context, w *wall, r retraction) error {
 		if err := s.keepMark(ctx, w, msg.Header); err != nil {
 			return err
 		}
-		if err := s.withFloor(ctx, w, 1, func() error { return explain(handle.SecureDeleteMsg(ctx, target.Seq)) }); err != nil {
+		if err := s.withFloor(ctx, w, 1, func() error { return deleteHeld(ctx, handle, target.Seq) }); err != nil {
 			return err
 		}
 	}
@@ -127,6 +127,18 @@ func (s *Store) complete(ctx context.Context, w *wall, r retraction) error {
 		return nil
 	}
 	return s.purgeCards(ctx, w.name+"."+subject.Kind+"."+subject.Key, target.Seq)
+}
+
+// deleteHeld deletes a message, unless eviction or another process was quicker.
+func deleteHeld(ctx context.Context, handle jetstream.Stream, seq uint64) error {
+	err := handle.SecureDeleteMsg(ctx, seq)
+	if err == nil {
+		return nil
+	}
+	if _, getErr := handle.GetMsg(ctx, seq); errors.Is(explain(getErr), stream.ErrNotFound) {
+		return nil
+	}
+	return explain(err)
 }
 
 // purgeVersions deletes the versions of a card up to a sequence.

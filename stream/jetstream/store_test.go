@@ -626,3 +626,48 @@ func TestSubjectsHeldByAnotherStream(t *testing.T) {
 		t.Errorf("opening the wall: %v; want an error that names the stream LEGACY", err)
 	}
 }
+
+// What was held when a reading began may be evicted before it is delivered; the
+// reading ends all the same.
+func TestAReadingEndsThoughTheRestIsEvicted(t *testing.T) {
+	p := run(t, t.TempDir(), main)
+	js, err := p.nc.JetStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3000 {
+		if err := p.nc.Publish("wall.main.message", []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.publish(t, "wall.main.message", "last")
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	n := 0
+	for _, err := range p.Range(ctx, "main", 0, 3001) {
+		if err != nil {
+			t.Fatalf("after %d events: %v", n, err)
+		}
+		if n++; n == 1 {
+			if err := js.PurgeStream("WALL_main"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if n == 3001 {
+		t.Skip("all was delivered before it was evicted")
+	}
+}
+
+func TestRetractingWhatIsEvictedMeanwhile(t *testing.T) {
+	small := main
+	small.Events = 1
+	p := run(t, t.TempDir(), small)
+	for range 20 {
+		// The control event takes the place of its target.
+		id := p.publish(t, "wall.main.message", "x")
+		if _, err := p.Retract(t.Context(), "main", id); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
