@@ -67,27 +67,6 @@ func (m *memory) evict(seq uint64) {
 	})
 }
 
-// retract stores the control event, then deletes.
-func (m *memory) retract(id stream.ID) stream.ID {
-	control := m.add(stream.Event{Control: stream.Retract, Target: id})
-	m.change(func() {
-		var gone stream.Event
-		for _, e := range append(slices.Clone(m.held), slices.Collect(maps.Values(m.cards))...) {
-			if e.ID == id {
-				gone = e
-			}
-		}
-		isCard := m.cards[gone.Subject].ID == id
-		if isCard {
-			delete(m.cards, gone.Subject)
-		}
-		m.held = slices.DeleteFunc(m.held, func(e stream.Event) bool {
-			return e.ID == id || isCard && e.Subject == gone.Subject
-		})
-	})
-	return control
-}
-
 // reset replaces the store by an empty one.
 func (m *memory) reset(epoch string) {
 	m.change(func() {
