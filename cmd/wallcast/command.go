@@ -49,6 +49,7 @@ var commands = []command{
 	{name: "sources", doc: "show how the sources are doing", setup: setupSources},
 	{name: "token", args: "NAME", doc: "make a token for somebody who may write", long: tokenHelp, setup: setupToken},
 	{name: "link", args: "[WALL]", doc: "make a link that opens a private wall for a while", setup: setupLink},
+	{name: "bench", doc: "load-test a wall: will it hold?", long: benchHelp, setup: setupBench},
 	{name: "version", doc: "print the program's version", setup: setupVersion},
 }
 

@@ -1,0 +1,348 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// pace is how a viewer reads.
+type pace uint8
+
+const (
+	steady pace = iota
+	slow        // little at a time
+	stuck       // not at all, until the end
+)
+
+const (
+	slowBytes = 1 << 10
+	slowPause = 500 * time.Millisecond
+
+	// lazyBuffer is the receive buffer of viewers that do not keep up, so that
+	// the server, and not the kernel, has to deal with them.
+	lazyBuffer = 4 << 10
+
+	// silence is after how long without a byte, 15 s being the time between two
+	// wall:ping, a connection is taken for dead.
+	silence = 45 * time.Second
+
+	leastWait   = 500 * time.Millisecond
+	defaultWait = 2 * time.Second
+	mostWait    = 30 * time.Second
+)
+
+// viewer is one viewer of the wall, over all its connections.
+type viewer struct {
+	run    *run
+	number int
+	path   string // of its stream
+	pace   pace
+	track  *track
+	part   bool // its track is that of the filtered kind
+	tally  *tally
+
+	mu       sync.Mutex // guards what follows
+	account  account
+	tcp      *net.TCPConn // nil between connections
+	conn     net.Conn
+	response response
+	cut      bool   // by us
+	bye      string // the reason that the server gave
+	resume   []byte // the id to go on from
+	wait     time.Duration
+	dialed   time.Time // when the connection was begun
+	begin    int       // of the track, at that time
+	greeted  time.Duration
+	heard    time.Time
+	got      int // events in the piece that is being read
+	replayed int
+	now      time.Duration
+	release  func() // gives the place among those who connect back; nil afterwards
+}
+
+// watch holds the viewer's stream open until ctx ends, or the server refuses it
+// for good.
+func (v *viewer) watch(ctx context.Context) {
+	failures := 0
+	for ctx.Err() == nil {
+		err := v.visit(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		var status *statusError
+		if errors.As(err, &status) && status.status < 500 && status.status != http.StatusTooManyRequests {
+			v.run.counts.refuse(err)
+			return
+		}
+		if v.ended() {
+			failures = 0
+		} else {
+			failures++
+		}
+		pause(ctx, v.pauseBefore(err, failures))
+	}
+}
+
+// pauseBefore enters how a connection ended and says when to come back.
+func (v *viewer) pauseBefore(err error, failures int) time.Duration {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	switch {
+	case v.cut:
+		v.run.counts.cut.Add(1)
+		return 0
+	case v.bye != "":
+		v.run.counts.turn(v.bye)
+		return v.wait
+	}
+	v.run.counts.breakOff(err)
+	wait := min(max(v.wait, leastWait)<<min(failures, 6), mostWait)
+	return wait/2 + rand.N(wait/2)
+}
+
+// ended reports whether the connection that has ended was a stream.
+func (v *viewer) ended() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.greeted != 0
+}
+
+// visit connects and reads until the connection ends.
+func (v *viewer) visit(ctx context.Context) error {
+	if err := v.run.connecting.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	release := sync.OnceFunc(func() { v.run.connecting.Release(1) })
+	defer release()
+	v.prepare(release)
+	tcp, conn, err := v.run.target.dial(ctx, v.number)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if v.pace != steady {
+		_ = tcp.SetReadBuffer(lazyBuffer) // a smaller buffer is a harder test, no more
+	}
+	request := v.open(ctx, tcp, conn)
+	if request == nil {
+		return ctx.Err()
+	}
+	if _, err := conn.Write(request); err != nil {
+		return err
+	}
+	return v.read(ctx, conn)
+}
+
+// prepare resets what belongs to one connection.
+func (v *viewer) prepare(release func()) {
+	begin := v.track.begin()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.response = response{}
+	v.cut, v.bye, v.wait, v.greeted = false, "", defaultWait, 0
+	v.dialed, v.heard, v.begin, v.release = time.Now(), time.Now(), begin, release
+}
+
+// open makes the connection known to those who may cut it, and returns the
+// request to send; nil when the run is over.
+func (v *viewer) open(ctx context.Context, tcp *net.TCPConn, conn net.Conn) []byte {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if ctx.Err() != nil {
+		return nil
+	}
+	v.tcp, v.conn = tcp, conn
+	request := v.run.target.appendHead(nil, http.MethodGet, v.path)
+	request = append(request, "Accept: text/event-stream\r\nCache-Control: no-store\r\n"...)
+	if len(v.resume) > 0 {
+		request = append(request, "Last-Event-ID: "...)
+		request = append(request, v.resume...)
+		request = append(request, "\r\n"...)
+	}
+	return append(request, "\r\n"...)
+}
+
+// interrupt ends the connection, in the way of a phone that loses its network:
+// without a word, and without leaving the port in TIME_WAIT.
+func (v *viewer) interrupt() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.tcp == nil {
+		return
+	}
+	v.cut = true
+	_ = v.tcp.SetLinger(0)
+	_ = v.tcp.Close()
+	v.tcp = nil
+}
+
+// read reads the stream at the viewer's pace.
+func (v *viewer) read(ctx context.Context, conn net.Conn) error {
+	defer func() {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.tcp, v.conn = nil, nil
+	}()
+	receive := newReceiver(conn, v.take)
+	for {
+		limit := readBytes
+		if v.pace != steady && !v.run.catchingUp() && v.watching() {
+			v.dawdle(ctx)
+			limit = slowBytes
+		}
+		if err := receive(limit); err != nil {
+			return err
+		}
+	}
+}
+
+// watching reports whether the stream has begun.
+func (v *viewer) watching() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.greeted != 0
+}
+
+// dawdle is what a viewer does that does not keep up.
+func (v *viewer) dawdle(ctx context.Context) {
+	var soon <-chan time.Time
+	if v.pace == slow {
+		soon = time.After(slowPause)
+	}
+	select {
+	case <-ctx.Done():
+	case <-v.run.catchUp:
+	case <-soon:
+	}
+}
+
+// take reads a piece of the stream.
+func (v *viewer) take(b []byte) error {
+	now := time.Now()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.heard, v.now, v.got, v.replayed = now, now.Sub(v.run.began), 0, 0
+	err := v.response.feed(b, v)
+	v.tally.delivered.Add(int64(v.got))
+	v.tally.replayed.Add(int64(v.replayed))
+	v.tally.bytes.Add(int64(len(b)))
+	return err
+}
+
+// retry is how long the server wants us to stay away.
+func (v *viewer) retry(d time.Duration) { v.wait = min(d, mostWait) }
+
+// frame takes one event of the stream.
+func (v *viewer) frame(f *frame) {
+	if len(f.id) > 0 {
+		v.resume = append(v.resume[:0], f.id...)
+	}
+	if len(f.name) < len("wall:") || string(f.name[:5]) != "wall:" {
+		v.event(f)
+		return
+	}
+	switch string(f.name) {
+	case "wall:hello":
+		v.greet(f)
+	case "wall:gap":
+		v.tellGap(f)
+	case "wall:bye":
+		v.bye = field(f.data, "reason")
+		if v.bye == "" {
+			v.bye = "no reason"
+		}
+	case "wall:retract":
+		v.run.retract(field(f.data, "id"))
+	}
+}
+
+func (v *viewer) greet(f *frame) {
+	if v.greeted != 0 {
+		return
+	}
+	v.greeted = v.now
+	v.release()
+	first := !v.account.started
+	if seq, ok := sequence(f.id); ok && first {
+		v.account.join(seq, v.begin)
+	}
+	v.run.counts.greet(first, v.heard.Sub(v.dialed))
+}
+
+func (v *viewer) tellGap(f *frame) {
+	v.run.counts.gaps.Add(1)
+	from, known := sequence([]byte(field(f.data, "from")))
+	first, ok := sequence([]byte(field(f.data, "first")))
+	if !ok {
+		first = unstored // nothing is held
+	}
+	anew := !known || field(f.data, "reason") != "expired"
+	if anew {
+		from = 0
+	}
+	v.account.tell(from, first, anew)
+}
+
+// event takes an event that somebody published.
+func (v *viewer) event(f *frame) {
+	seq, ok := sequence(f.id)
+	if !ok || !v.account.started {
+		return
+	}
+	if !v.run.publishing {
+		if index := int(seq - v.run.from - 1); seq > v.run.from && index < maxEvents {
+			v.track.see(index, seq)
+			v.account.receive(index, seq)
+			v.got++
+		}
+		return
+	}
+	m, ok := v.run.marks.find(f.data)
+	index := m.number
+	if v.part {
+		index = m.part
+	}
+	if !ok || index < 0 || index >= int(v.track.size.Load()) {
+		return
+	}
+	v.account.receive(index, seq)
+	v.got++
+	switch {
+	case v.pace != steady:
+	case m.sent < v.greeted:
+		v.replayed++
+	default:
+		v.tally.latency.record(v.now - m.sent)
+	}
+}
+
+// pause waits, unless ctx ends before.
+func pause(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// broken is a short name for what ended a connection.
+func broken(err error) string {
+	var timeout net.Error
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "the server ended it without a wall:bye"
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return "timeout"
+	}
+	return plain(err)
+}
