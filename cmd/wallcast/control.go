@@ -47,18 +47,48 @@ func listenSocket(path string) (net.Listener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	l, err := net.Listen("unix", path)
+	short, done, err := shortSocketPath(path)
 	if err != nil {
 		return nil, err
 	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		return nil, errors.Join(err, l.Close())
+	l, err := net.Listen("unix", short)
+	if err != nil {
+		return nil, errors.Join(err, done())
 	}
-	return ownUserListener{l}, nil
+	own := ownUserListener{l, done}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(err, own.Close())
+	}
+	return own, nil
+}
+
+// maxSocketPath is the longest path of a socket that every system takes, in bytes.
+const maxSocketPath = 103
+
+// shortSocketPath returns a path to the socket that is short enough, which is
+// good until done is called.
+func shortSocketPath(path string) (short string, done func() error, err error) {
+	if len(path) <= maxSocketPath {
+		return path, func() error { return nil }, nil
+	}
+	if _, err := os.Stat("/proc/self/fd"); err != nil {
+		return "", nil, fmt.Errorf("its path has %d bytes, and %d are possible here; choose a data folder with a shorter path", len(path), maxSocketPath)
+	}
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return "", nil, err
+	}
+	return fmt.Sprintf("/proc/self/fd/%d/%s", folder.Fd(), filepath.Base(path)), folder.Close, nil
 }
 
 // ownUserListener accepts connections of the program's own user and of root.
-type ownUserListener struct{ net.Listener }
+type ownUserListener struct {
+	net.Listener
+	done func() error // with the path that the listener removes when it is closed
+}
+
+// Close implements net.Listener.
+func (l ownUserListener) Close() error { return errors.Join(l.Listener.Close(), l.done()) }
 
 func (l ownUserListener) Accept() (net.Conn, error) {
 	for {

@@ -56,10 +56,15 @@ func (f remoteFlags) connect(inv *invocation) (*remote, error) {
 	if err != nil {
 		return nil, fmt.Errorf("finding the folder %s: %w", folder, err)
 	}
-	path := socketPath(folder) // as short as it was given, for a socket's path may not be long
+	path := socketPath(data)
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		short, done, err := shortSocketPath(path)
+		if err != nil {
+			return nil, err
+		}
 		var d net.Dialer
-		return d.DialContext(ctx, "unix", path)
+		c, err := d.DialContext(ctx, "unix", short)
+		return c, errors.Join(err, done())
 	}
 	client := &http.Client{Transport: &http.Transport{DialContext: dial}}
 	return &remote{client: client, base: "http://wallcast", data: data}, nil
