@@ -132,8 +132,10 @@ const (
 	settleStep = 100 * time.Millisecond
 
 	// settleQuiet is after how long without a delivery what is missing is given up. Who
-	// was cut by the server comes back within it.
+	// was cut by the server comes back within it. Where all viewers have got
+	// later events already, holesQuiet is enough.
 	settleQuiet = 10 * time.Second
+	holesQuiet  = 2 * time.Second
 	settleMost  = 60 * time.Second
 )
 
@@ -144,12 +146,12 @@ func (r *run) settle(ctx context.Context) {
 	close(r.catchUp)
 	began, heard := time.Now(), time.Now()
 	delivered := r.delivered()
-	for !r.complete() {
+	for quiet := r.patience(); quiet > 0 && !r.own.gone(); quiet = r.patience() {
 		pause(ctx, settleStep)
 		if now := r.delivered(); now != delivered {
 			delivered, heard = now, time.Now()
 		}
-		if time.Since(heard) > settleQuiet {
+		if time.Since(heard) > quiet {
 			break
 		}
 		if time.Since(began) > settleMost {
@@ -160,14 +162,19 @@ func (r *run) settle(ctx context.Context) {
 	pause(ctx, settleStep) // what comes twice may come the second time now
 }
 
-// complete reports whether every viewer has all that it is to get.
-func (r *run) complete() bool {
+// patience is after how long without a delivery to give up; 0 when every viewer
+// has all that it is to get.
+func (r *run) patience() time.Duration {
+	quiet := time.Duration(0)
 	for _, v := range r.viewers {
-		if m := v.missing(); m.lost+m.tail > 0 {
-			return false
+		switch m := v.missing(); {
+		case m.tail > 0:
+			return settleQuiet
+		case m.lost > 0:
+			quiet = holesQuiet
 		}
 	}
-	return true
+	return quiet
 }
 
 func (v *viewer) missing() missing {

@@ -117,6 +117,20 @@ func (s *ownServer) failure() error {
 	return fmt.Errorf("the wall under test ended (%w); it said: %s", s.err, s.said.String())
 }
 
+// gone reports whether the process has ended by itself. It may be asked of no
+// server.
+func (s *ownServer) gone() bool {
+	if s == nil {
+		return false
+	}
+	select {
+	case <-s.ended:
+		return true
+	default:
+		return false
+	}
+}
+
 // stop ends the process and removes its data.
 func (s *ownServer) stop() error {
 	if s.cmd != nil && s.cmd.Process != nil {

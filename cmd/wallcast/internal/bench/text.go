@@ -28,7 +28,8 @@ func (p *Report) WriteText(w io.Writer) error {
 	row("complete", "%s", p.complete())
 	row("reconnect", "%s", p.reconnects())
 	if s := p.Server; s != nil {
-		row("server", "%.2f µs of CPU a delivery, %s of the computer; memory %s a viewer idle, %s at most", s.CPUMicroseconds, percent(s.Share), size(s.IdlePerViewer), size(s.MostPerViewer))
+		row("server", "%.2f µs of CPU a delivery, %s of the computer; memory %s a viewer idle; resident %s before, %s idle, %s at most",
+			s.CPUMicroseconds, percent(s.Share), size(s.IdlePerViewer), size(s.Before), size(s.Idle), size(s.Most))
 	}
 	row("generator", "%s of the computer; its own timers fired %s late (p99)", percent(p.Generator.Share), shortTime(p.Generator.TimerLag.P99))
 	row("limit", "%s: %s", p.Limit.Who, p.Limit.Why)
