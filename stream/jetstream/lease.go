@@ -25,7 +25,9 @@ const (
 )
 
 // Lease implements sources.Store. It waits until this process alone holds the
-// lease of that name.
+// lease of that name. The lease is kept until it is released, also when ctx
+// ends before: whoever holds it may have an event on its way then, and the next
+// holder begins by reading the newest one.
 func (s *Store) Lease(ctx context.Context, name string) (context.Context, func(), error) {
 	for {
 		revision, err := s.leases.Create(ctx, name, []byte(s.self))
@@ -46,14 +48,16 @@ func (s *Store) Lease(ctx context.Context, name string) (context.Context, func()
 // hold renews a lease until it is released or lost.
 func (s *Store) hold(ctx context.Context, name string, revision uint64) (context.Context, func()) {
 	held, lose := context.WithCancel(ctx)
+	kept, giveUp := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		defer lose()
-		s.renew(held, name, revision)
+		s.renew(kept, name, revision)
 	}()
 	return held, func() {
 		lose()
+		giveUp()
 		<-done
 	}
 }

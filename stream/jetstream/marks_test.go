@@ -134,3 +134,32 @@ func TestALeaseHasOneHolder(t *testing.T) {
 	}
 	release()
 }
+
+func TestALeaseIsKeptUntilItIsReleased(t *testing.T) {
+	p := run(t, t.TempDir(), main)
+	second, err := jetstream.Open(t.Context(), p.nc, jetstream.Config{Walls: []jetstream.Wall{main}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	ctx, stop := context.WithCancel(t.Context())
+	held, release, err := p.Lease(ctx, "jazz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	if held.Err() == nil {
+		t.Error("the holder is not told to end")
+	}
+	short, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	if _, _, err := second.Lease(short, "jazz"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a second holder while the first is about to end: %v, want it to wait", err)
+	}
+	release()
+	_, release, err = second.Lease(t.Context(), "jazz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	release()
+}
