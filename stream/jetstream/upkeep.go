@@ -85,7 +85,11 @@ func (s *Store) startUpkeep(ctx context.Context) error {
 // noteCard counts a version that was just stored.
 func (s *Store) noteCard(msg *nats.Msg) {
 	subject, err := stream.ParseSubject(stream.WallPrefix + strings.TrimPrefix(msg.Subject, cardPrefix))
-	if err != nil || s.lookup(subject.Wall) == nil {
+	if err != nil {
+		return
+	}
+	w := s.lookup(subject.Wall)
+	if w == nil {
 		return
 	}
 	s.upkeep.mu.Lock()
@@ -103,7 +107,7 @@ func (s *Store) noteCard(msg *nats.Msg) {
 	if !known {
 		s.upkeep.grown[subject.Wall] = true
 	}
-	if !known || n+1 > int64(s.lookup(subject.Wall).cfg.Load().History) {
+	if !known || n+1 > int64(w.cfg.Load().History) {
 		s.upkeep.excess[subject] = true
 	}
 }
