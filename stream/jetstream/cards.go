@@ -124,7 +124,7 @@ func (s *Store) purgeCards(ctx context.Context, below string, through uint64) er
 		if err != nil {
 			return explain(err)
 		}
-		if version, _ := strconv.ParseUint(msg.Header.Get(headerSequence), 10, 64); version > through {
+		if cardVersion(msg.Header) > through {
 			return nil
 		}
 		opts = append(opts, jetstream.WithPurgeSequence(msg.Sequence+1))

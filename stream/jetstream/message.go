@@ -156,13 +156,28 @@ func decodeControl(e stream.Event, name string) stream.Event {
 // wall's stream.
 func (w *wall) decodeCard(m stored) (stream.Event, bool) {
 	rest, ok := strings.CutPrefix(m.subject, cardPrefix+".")
-	seq, err := strconv.ParseUint(m.header.Get(headerSequence), 10, 64)
-	if !ok || err != nil {
+	seq := cardVersion(m.header)
+	if !ok || seq == 0 {
 		return stream.Event{}, false
 	}
 	m.subject, m.seq = stream.WallPrefix+"."+rest, seq
 	e := w.decode(m)
 	return e, e.Subject.Keyed()
+}
+
+// cardVersion is the sequence in the wall's stream of a message of CARDS; 0 when
+// it has none. NATS adds its header behind those of the producer, who may have
+// sent one of that name, too.
+func cardVersion(h nats.Header) uint64 {
+	all := h.Values(headerSequence)
+	if len(all) == 0 {
+		return 0
+	}
+	seq, err := strconv.ParseUint(all[len(all)-1], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return seq
 }
 
 // headerText makes a header's value harmless: valid UTF-8 without control

@@ -351,6 +351,27 @@ func TestACardOfAProducerWithExpectations(t *testing.T) {
 	equal(t, "after the eviction", p.cards(t, "main"), []string{"1 wall.main.song.rock Paranoid", "2 wall.main.song.jazz So What"})
 }
 
+// A producer can send any header, also the one by which NATS says what it has
+// republished.
+func TestACardOfAProducerThatForgesItsSequence(t *testing.T) {
+	small := main
+	small.Events = 3
+	p := run(t, t.TempDir(), small)
+	for _, forged := range []struct{ key, sequence string }{{"rock", "77777"}, {"jazz", "1"}, {"folk", "none"}} {
+		msg := nats.NewMsg("wall.main.song." + forged.key)
+		msg.Data = []byte(forged.key)
+		msg.Header.Set("Nats-Sequence", forged.sequence)
+		if _, err := p.nc.RequestMsg(msg, 5*time.Second); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 6 {
+		p.publish(t, "wall.main.message", "chat")
+	}
+	want := []string{"1 wall.main.song.rock rock", "2 wall.main.song.jazz jazz", "3 wall.main.song.folk folk"}
+	equal(t, "after the eviction", p.cards(t, "main"), want)
+}
+
 // The copy in CARDS is made by NATS after the event was acknowledged. A crash
 // in between must not lose the card once its event is evicted.
 func TestCardsAreReconciledAtStart(t *testing.T) {
@@ -610,6 +631,48 @@ func TestLimitsCanBeChanged(t *testing.T) {
 		t.Fatal(err)
 	}
 	equal(t, "held after it was named again", p.held(t, "main", 0, 99), []string{"7 7", "8 8", "9 9"})
+}
+
+// A head that another process saves while the walls are opened must not look as
+// if the stream had been replaced by an older copy.
+func TestIDsStayWhileOthersPublish(t *testing.T) {
+	p := run(t, t.TempDir(), main)
+	js, err := p.nc.JetStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	heads, err := js.KeyValue("wallcast_state")
+	if err != nil {
+		t.Fatal(err)
+	}
+	epoch := p.wallState(t, "main").Epoch
+	ctx, stop := context.WithCancel(t.Context())
+	published := make(chan error)
+	go func() {
+		for ctx.Err() == nil {
+			ack, err := js.Publish("wall.main.message", []byte("chat"))
+			if err == nil {
+				_, err = heads.PutString("head.main", fmt.Sprintf(`{"epoch":%q,"seq":%d}`, epoch, ack.Sequence))
+			}
+			if err != nil {
+				published <- err
+				return
+			}
+		}
+		published <- nil
+	}()
+	for range 200 {
+		if err := p.SetWalls(t.Context(), []jetstream.Wall{main}); err != nil {
+			t.Error(err)
+		}
+	}
+	stop()
+	if err := <-published; err != nil {
+		t.Error(err)
+	}
+	if got := p.wallState(t, "main").Epoch; got != epoch {
+		t.Errorf("the ids begin with %s now, they began with %s", got, epoch)
+	}
 }
 
 func TestSubjectsHeldByAnotherStream(t *testing.T) {

@@ -51,13 +51,15 @@ func newEpoch() string { return strings.ToLower(rand.Text()[:10]) }
 // limits have changed. The streams of walls that are no longer named stay as
 // they are; they are only not served.
 func (s *Store) SetWalls(ctx context.Context, configs []Wall) error {
-	have, err := s.wallStreams(ctx)
-	if err != nil {
-		return err
-	}
+	// Before the streams are listed: others publish meanwhile, and a head that is
+	// newer than the listing would look as if the stream had been replaced.
 	heads, err := s.heads(ctx)
 	if err != nil {
 		return fmt.Errorf("reading the heads of the walls: %w", explain(err))
+	}
+	have, err := s.wallStreams(ctx)
+	if err != nil {
+		return err
 	}
 	walls := make(map[string]*wall, len(configs))
 	var opened []*wall
