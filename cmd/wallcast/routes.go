@@ -209,7 +209,9 @@ func (p *program) ready(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	status := http.StatusOK
-	if _, err := p.store.State(ctx, p.site.first()); err != nil {
+	if p.stopping.Load() {
+		answer.Ready, answer.Problem, status = false, "the program is stopping", http.StatusServiceUnavailable
+	} else if _, err := p.store.State(ctx, p.site.first()); err != nil {
 		p.log.Warn("not ready", "error", err)
 		answer.Ready, answer.Problem, status = false, "the store can't be read", http.StatusServiceUnavailable
 	}

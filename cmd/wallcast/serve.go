@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -83,6 +84,8 @@ type program struct {
 	sources   *sources.Supervisor
 	http      *http.Server
 	control   *http.Server // on the administration socket
+
+	stopping atomic.Bool // set once no new viewers should be sent here
 
 	opened  []func()       // undo what has been started, the last one first
 	serving sync.WaitGroup // of what is started by run
@@ -267,6 +270,7 @@ func (p *program) run(ctx context.Context, ready func(base string)) error {
 		p.log.Info("stopping")
 	case failure = <-broken:
 	}
+	p.stopping.Store(true)
 	stopUpdates()
 	stopSources()
 	<-sourcesDone
