@@ -690,6 +690,26 @@ func TestSubjectsHeldByAnotherStream(t *testing.T) {
 	}
 }
 
+func TestWallsThatCannotBeSetLeaveTheOthersServed(t *testing.T) {
+	p := run(t, t.TempDir(), main)
+	js, err := p.nc.JetStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.AddStream(&nats.StreamConfig{Name: "LEGACY", Subjects: []string{"wall.side.>"}}); err != nil {
+		t.Fatal(err)
+	}
+	narrow, side := main, main
+	narrow.Payload, side.Name = 3, "side"
+	if err := p.SetWalls(t.Context(), []jetstream.Wall{narrow, side}); err == nil {
+		t.Fatal("a wall is opened whose subjects another stream holds")
+	}
+	p.publish(t, "wall.main.message", "as long as before")
+	if _, err := p.State(t.Context(), "side"); !errors.Is(err, stream.ErrUnknownWall) {
+		t.Errorf("the wall that could not be opened: %v", err)
+	}
+}
+
 // What was held when a reading began may be evicted before it is delivered; the
 // reading ends all the same.
 func TestAReadingEndsThoughTheRestIsEvicted(t *testing.T) {

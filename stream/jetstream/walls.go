@@ -49,7 +49,8 @@ func newEpoch() string { return strings.ToLower(rand.Text()[:10]) }
 
 // SetWalls makes the streams of walls that are new and changes those whose
 // limits have changed. The streams of walls that are no longer named stay as
-// they are; they are only not served.
+// they are; they are only not served. On an error the walls that were served
+// before go on being served, and what was changed on the server is not undone.
 func (s *Store) SetWalls(ctx context.Context, configs []Wall) error {
 	// Before the streams are listed: others publish meanwhile, and a head that is
 	// newer than the listing would look as if the stream had been replaced.
@@ -62,31 +63,42 @@ func (s *Store) SetWalls(ctx context.Context, configs []Wall) error {
 		return err
 	}
 	walls := make(map[string]*wall, len(configs))
-	var opened []*wall
 	for _, cfg := range configs {
 		w := s.lookup(cfg.Name)
-		if w == nil {
+		isNew := w == nil
+		if isNew {
 			w = &wall{name: cfg.Name}
-			opened = append(opened, w)
+			w.cfg.Store(&cfg)
 		}
-		if err := s.openWall(ctx, w, cfg, have[streamName(cfg.Name)], heads[cfg.Name]); err != nil {
+		info := have[streamName(cfg.Name)]
+		if err := s.openWall(ctx, w, cfg, info, heads[cfg.Name]); err != nil {
 			return fmt.Errorf("opening the wall %s: %w", cfg.Name, err)
 		}
+		if isNew && info != nil {
+			if err := s.takeUp(ctx, w); err != nil {
+				return err
+			}
+		}
 		walls[cfg.Name] = w
+	}
+	for _, cfg := range configs {
+		walls[cfg.Name].cfg.Store(&cfg)
 	}
 	s.mu.Lock()
 	s.walls = walls
 	s.mu.Unlock()
 	s.upkeep.savedHeads(heads)
-	for _, w := range opened {
-		if info := have[streamName(w.name)]; info != nil {
-			if err := s.keepMarks(ctx, w); err != nil {
-				return fmt.Errorf("saving the cursors on the wall %s: %w", w.name, err)
-			}
-			if err := s.completeRetractions(ctx, w); err != nil {
-				return fmt.Errorf("completing retractions on the wall %s: %w", w.name, err)
-			}
-		}
+	return nil
+}
+
+// takeUp does what has to be done on a wall that was there before this process
+// serves it.
+func (s *Store) takeUp(ctx context.Context, w *wall) error {
+	if err := s.keepMarks(ctx, w); err != nil {
+		return fmt.Errorf("saving the cursors on the wall %s: %w", w.name, err)
+	}
+	if err := s.completeRetractions(ctx, w); err != nil {
+		return fmt.Errorf("completing retractions on the wall %s: %w", w.name, err)
 	}
 	return nil
 }
@@ -163,7 +175,6 @@ func (s *Store) openWall(ctx context.Context, w *wall, cfg Wall, have *jetstream
 			return fmt.Errorf("the stream %s can't be used as it is: %w", want.Name, s.explainOverlap(ctx, want, err))
 		}
 	}
-	w.cfg.Store(&cfg)
 	w.epoch.Store(&epoch)
 	w.sawHead(have.State.LastSeq)
 	return nil
