@@ -59,7 +59,7 @@ func newCard(w Wall, e stream.Event) card {
 	kind := e.Subject.Kind
 	c := card{
 		id: e.ID.String(), kind: kind, key: e.Subject.Key, slot: w.slot(kind),
-		label: w.badge(kind), icon: line(w.Kinds[kind].Icon, 4),
+		label: w.badge(kind), icon: line(w.Kinds[kind].Icon, maxIcon),
 		time: shownTime(content.Time, e.Time), expires: content.Expires,
 		title: line(content.Title, maxTitle),
 		link:  webAddress(content.URL),
@@ -175,6 +175,7 @@ func fieldValue(raw json.RawMessage) string {
 type song struct {
 	artist, album, station, next string
 	live, off                    bool
+	host                         string // who is live, where that is known
 	art                          string
 	started                      time.Time
 	length                       time.Duration // 0 when not known
@@ -187,8 +188,10 @@ func newSong(w Wall, c stream.Content) song {
 		station: line(c.String("station"), maxName),
 		next:    nextSong(c),
 		art:     w.image(c.String("art")),
-		live:    isLive(c.Fields["live"]),
 		started: parseMoment(c.String("started_at")),
+	}
+	if host, live := liveShow(c.Fields["live"]); live {
+		s.host, s.live = host, true
 	}
 	switch c.String("state") {
 	case "stop", "stopped", "pause", "paused", "silent", "offline", "unreachable":
@@ -229,13 +232,30 @@ func nextSong(c stream.Content) string {
 	return line(next.Title, maxTitle)
 }
 
-// isLive reads "live": true, or whatever describes who is on air.
-func isLive(raw json.RawMessage) bool {
-	switch strings.TrimSpace(string(raw)) {
-	case "", "null", "false", `""`, "0", "{}":
-		return false
+// liveShow reads "live", which is whether somebody is on air, who it is, or an
+// object with both as AzuraCast has it.
+func liveShow(raw json.RawMessage) (host string, live bool) {
+	if stream.IsObject(raw) {
+		show := stream.ParseContent(raw)
+		for _, field := range []string{"streamer_name", "name", "dj", "title"} {
+			if host = line(show.String(field), maxName); host != "" {
+				break
+			}
+		}
+		if is, ok := show.Fields["is_live"]; ok {
+			_, live = liveShow(is)
+			return host, live
+		}
+		return host, host != ""
 	}
-	return true
+	said := line(stream.Content{Fields: map[string]json.RawMessage{"live": raw}}.String("live"), maxName)
+	switch strings.ToLower(said) {
+	case "", "0", "false", "no", "off":
+		return "", false
+	case "1", "true", "yes", "on", "live":
+		return "", true
+	}
+	return said, true
 }
 
 // parseMoment reads RFC 3339, or seconds since 1970.

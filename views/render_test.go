@@ -220,6 +220,39 @@ func TestWhatIsNoEventHasNoCard(t *testing.T) {
 	}
 }
 
+func TestLiveShow(t *testing.T) {
+	for said, want := range map[string]string{
+		`true`: "Live", `"yes"`: "Live", `1`: "Live", `"Ruth <3"`: "Live: Ruth <3",
+		`{"is_live":true,"streamer_name":"Ruth"}`: "Live: Ruth", `{"is_live":"true"}`: "Live", `{"name":"Ruth"}`: "Live: Ruth",
+		`false`: "", `"false"`: "", `0`: "", `null`: "", `""`: "", `{}`: "", `[]`: "", `{"is_live":false,"streamer_name":"Ruth"}`: "",
+	} {
+		card := render(t, event(1, noon, "song/x", `{"title":"T","live":`+said+`}`))
+		chip := regexp.MustCompile(`<span class="onair on">(.*?)</span>`).FindStringSubmatch(card)
+		got := ""
+		if chip != nil {
+			got = html.UnescapeString(regexp.MustCompile(`<[^>]*>`).ReplaceAllString(chip[1], ""))
+		}
+		if got != want {
+			t.Errorf("live: %s shows %q, want %q", said, got, want)
+		}
+	}
+}
+
+func TestIconIsShownWhole(t *testing.T) {
+	w := demoWall
+	w.Kinds = map[string]views.Kind{"family": {Icon: "👨‍👩‍👧‍👦"}}
+	if b, err := views.RenderCard(w, event(1, noon, "family", "moved in")); err != nil || !strings.Contains(string(b), ">👨‍👩‍👧‍👦<") {
+		t.Errorf("the icon is not whole: %s, %v", b, err)
+	}
+}
+
+func TestSongWithoutAStartHasNoProgress(t *testing.T) {
+	card := render(t, event(1, noon, "song/x", `{"title":"T","duration":214}`))
+	if strings.Contains(card, "<progress") || !strings.Contains(card, `<span class="played" dir="ltr">3:34</span>`) {
+		t.Errorf("a song that is 3:34 long and began nobody knows when shows as %s", card)
+	}
+}
+
 func TestLinks(t *testing.T) {
 	for text, want := range map[string][]string{
 		"see https://example.com.":                    {"https://example.com"},

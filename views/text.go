@@ -13,6 +13,7 @@ const (
 	maxTitle = 240
 	maxName  = 80
 	maxValue = 280
+	maxIcon  = 8 // some emoji are a row of seven
 
 	// longText is where a text begins folded.
 	longText  = 560

@@ -193,6 +193,12 @@ func (a *arranged) add(slot string, c card) {
 	}
 }
 
+// mixed reports whether cards are of several kinds, so that each has to say
+// which it is.
+func mixed(cards []card) bool {
+	return slices.ContainsFunc(cards, func(c card) bool { return c.kind != cards[0].kind })
+}
+
 func newestFirst(lists ...[]stream.Event) []stream.Event {
 	all := slices.Concat(lists...)
 	slices.SortStableFunc(all, func(a, b stream.Event) int {

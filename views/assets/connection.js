@@ -17,6 +17,8 @@
  */
 
 const silence = 45_000; // no ping for this long: the connection is dead
+const answer = 15_000; // no hello for this long after asking: the same
+const longest = 5_000; // between two attempts
 const late = 2_000; // a shorter break is nobody's business
 const long = 30_000; // a longer one is called offline
 const name = /^[a-z0-9][a-z0-9-]{0,62}$/;
@@ -34,6 +36,7 @@ export function connect(address, last, on) {
   /** @type {Set<string>} */
   const kinds = new Set();
   let heard = 0;
+  let greeted = false;
   let attempts = 0;
   let lost = 0;
   let full = false;
@@ -95,6 +98,7 @@ export function connect(address, last, on) {
     "wall:hello"(e) {
       const hello = read(e);
       if (Array.isArray(hello.kinds)) for (const k of hello.kinds) listen(k?.kind ?? k);
+      greeted = true;
       attempts = lost = 0;
       full = false;
       tell("live");
@@ -127,6 +131,7 @@ export function connect(address, last, on) {
     close();
     lost ||= Date.now();
     heard = Date.now();
+    greeted = false;
     const url = new URL(address, location.href);
     url.searchParams.set("as", "html");
     if (last) url.searchParams.set("lastEventId", last);
@@ -138,9 +143,7 @@ export function connect(address, last, on) {
       if (es !== source) return;
       lose();
       // Anything but an event stream ends an EventSource for good.
-      if (es.readyState === EventSource.CLOSED) {
-        reopen(Math.min(30_000, 500 * 2 ** attempts++) * (0.5 + Math.random()));
-      }
+      if (es.readyState === EventSource.CLOSED) retry();
     };
   };
 
@@ -158,16 +161,19 @@ export function connect(address, last, on) {
     again = window.setTimeout(open, wait);
   };
 
+  // An outage is over for everybody at once: the waits are spread over their
+  // whole length, and stay short, for an attempt costs next to nothing.
+  const retry = () => reopen(Math.min(longest, 500 * 2 ** attempts++) * (0.2 + 0.8 * Math.random()));
+
+  const dead = () => source && Date.now() - heard > (greeted ? silence : answer);
+
   const check = () => {
-    if ((again && !full) || (source && Date.now() - heard > silence)) open();
+    if ((again && !full) || dead()) open();
   };
 
   setInterval(() => {
     look();
-    if (source && Date.now() - heard > silence) {
-      lose();
-      open();
-    }
+    if (dead()) retry();
   }, 1000);
 
   tell("connecting");

@@ -192,7 +192,7 @@ function trim(slot, most) {
   }
 }
 
-/** Says to assistive technology which article of how many each is. */
+/** Says which article of how many each is, and whether headlines need to name their kind. */
 function number() {
   let n = 0;
   for (const card of slots.timeline.querySelectorAll(":scope > .card")) {
@@ -202,6 +202,8 @@ function number() {
     card.setAttribute("aria-setsize", "-1");
   }
   $("empty").hidden = n > 0;
+  const kinds = new Set(Array.from(slots.ticker.children, (card) => card.getAttribute("data-kind")));
+  $("ticker").toggleAttribute("data-mixed", kinds.size > 1);
 }
 
 // -- the state --------------------------------------------------------------
