@@ -245,6 +245,9 @@ func externalConfig(t *testing.T, address string) string {
 }
 
 func TestNATSThatCannotBeUsed(t *testing.T) {
+	if _, err := buildProgram(); err != nil { // before the time is taken
+		t.Fatal(err)
+	}
 	t.Run("none", func(t *testing.T) {
 		address, began := freeAddress(t), time.Now()
 		refuses(t, t.TempDir(), externalConfig(t, address), address, "start the server")
@@ -316,4 +319,46 @@ func awaitListener(t *testing.T, address string) {
 		}
 	}
 	t.Fatal("nobody listens at ", address)
+}
+
+// The data folder holds the administration socket also when the events lie
+// elsewhere: a second program would take it from the first.
+func TestSecondProgramOnTheDataFolderWithNATSElsewhere(t *testing.T) {
+	path, err := buildNATS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := startNATS(t, path, freeAddress(t), synced(t))
+	folder := t.TempDir()
+	serveConfig(t, folder, freeAddress(t), fmt.Sprintf("nats: {url: \"nats://%s\"}\n", server.address))
+	refuses(t, folder, externalConfig(t, server.address), "using this data folder", "--data")
+	if code, said := run(t, folder, "publish", "hello"); code != 0 {
+		t.Error("the first program is not reached any more: ", said)
+	}
+}
+
+// The users of a NATS server may be changed in more than one step. Who is refused
+// meanwhile comes back.
+func TestNATSThatRefusesForAWhile(t *testing.T) {
+	path, err := buildNATS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := startNATS(t, path, freeAddress(t), synced(t))
+	p := serveConfig(t, t.TempDir(), freeAddress(t), fmt.Sprintf("nats: {url: \"nats://ada:secret@%s\"}\n", server.address))
+	server.stop()
+	closed := append([]string{"--user", "ada", "--pass", "changed"}, server.args...)
+	server.cmd = exec.Command(server.path, closed...)
+	if err := server.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for began := time.Now(); strings.Count(p.said.String(), "has a problem") < 3; time.Sleep(50 * time.Millisecond) {
+		if time.Since(began) > 30*time.Second {
+			t.Fatal("the program does not say that it is refused: ", p.said)
+		}
+	}
+	server.stop()
+	server.start()
+	p.awaitStatus("/readyz", http.StatusOK)
+	p.publish("", "after the change")
 }

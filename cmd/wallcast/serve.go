@@ -166,12 +166,16 @@ func (p *program) connect(ctx context.Context, cfg *config.Config) error {
 	if cfg.NATS.External() {
 		return p.connectExternal(cfg)
 	}
+	return p.startNATS(cfg)
+}
+
+func (p *program) startNATS(cfg *config.Config) error {
 	server, err := embed.Start(embed.Config{
 		Folder: cfg.Data, Listen: cfg.NATS.Listen, Unsynced: cfg.NATS.Unsynced, Log: p.log,
 		Authenticate: p.authenticate, Foreign: foreignSubjects(cfg),
 	})
 	if err != nil {
-		return err
+		return folderRemedy(err)
 	}
 	p.server = server
 	p.opened = append(p.opened, func() {
@@ -179,16 +183,49 @@ func (p *program) connect(ctx context.Context, cfg *config.Config) error {
 			p.log.Error("stopping NATS", "error", err)
 		}
 	})
-	if p.nc, err = server.Connect(nats.Name("wallcast")); err != nil {
+	if p.nc, err = server.Connect(nats.Name("wallcast"), p.natsErrors()); err != nil {
 		return err
 	}
 	p.opened = append(p.opened, p.nc.Close)
 	return nil
 }
 
+// folderRemedy adds to an error about the data folder what to do about it.
+func folderRemedy(err error) error {
+	if errors.Is(err, embed.ErrFolderInUse) {
+		return fmt.Errorf("%w; stop that one, or choose another folder with --data", err)
+	}
+	return err
+}
+
+// natsErrors has what goes wrong on the connection to NATS logged; its client
+// would write that to the terminal.
+func (p *program) natsErrors() nats.Option {
+	return nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
+		subject := ""
+		if sub != nil {
+			subject = sub.Subject
+		}
+		p.log.Warn("the connection to NATS has a problem", "error", err, "subject", subject)
+	})
+}
+
+// connectExternal connects to the configured server. The data folder holds the
+// administration socket alone then, and still is for one program.
 func (p *program) connectExternal(cfg *config.Config) error {
+	unlock, err := embed.LockFolder(cfg.Data)
+	if err != nil {
+		return folderRemedy(err)
+	}
+	p.opened = append(p.opened, func() {
+		if err := unlock(); err != nil {
+			p.log.Error("giving the data folder back", "error", err)
+		}
+	})
 	opts := []nats.Option{
-		nats.Name("wallcast"), nats.MaxReconnects(-1), nats.Timeout(connectTimeout),
+		nats.Name("wallcast"), nats.MaxReconnects(-1), nats.Timeout(connectTimeout), p.natsErrors(),
+		// A server that refuses us while its operator changes the users will let us in again.
+		nats.IgnoreAuthErrorAbort(),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { p.log.Warn("NATS is away; reconnecting", "error", err) }),
 		nats.ReconnectHandler(func(nc *nats.Conn) { p.log.Info("NATS is back", "server", nc.ConnectedUrlRedacted()) }),
 	}

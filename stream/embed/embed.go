@@ -40,7 +40,7 @@ type Config struct {
 // Server is a running NATS server. Its methods may be called concurrently.
 type Server struct {
 	nats     *server.Server
-	lock     *flock.Flock
+	unlock   func() error // of the folder
 	identity string
 	auth     *authenticator
 	close    sync.Once
@@ -66,18 +66,24 @@ func Start(cfg Config) (*Server, error) {
 	if err := os.MkdirAll(store, 0o700); err != nil {
 		return nil, fmt.Errorf("making the data folder: %w", err)
 	}
-	lock, err := lockFolder(cfg.Folder)
+	unlock, err := LockFolder(cfg.Folder)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{lock: lock}
+	s := &Server{unlock: unlock}
 	if err := s.start(cfg, store); err != nil {
-		return nil, errors.Join(err, lock.Unlock())
+		return nil, errors.Join(err, unlock())
 	}
 	return s, nil
 }
 
-func lockFolder(folder string) (*flock.Flock, error) {
+// LockFolder makes the folder, if it is missing, and keeps other programs from
+// using it until unlock is called. [Start] does so itself; it is for a program
+// that uses a folder without a server.
+func LockFolder(folder string) (unlock func() error, err error) {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, fmt.Errorf("making the data folder: %w", err)
+	}
 	path := filepath.Join(folder, "lock")
 	lock := flock.New(path, flock.SetPermissions(0o600))
 	ok, err := lock.TryLock()
@@ -95,7 +101,7 @@ func lockFolder(folder string) (*flock.Flock, error) {
 	if err := os.WriteFile(path, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("locking the data folder: %w", err), lock.Unlock())
 	}
-	return lock, nil
+	return lock.Unlock, nil
 }
 
 func (s *Server) start(cfg Config, store string) (err error) {
@@ -234,7 +240,7 @@ func (s *Server) Close() error {
 	s.close.Do(func() {
 		s.nats.Shutdown()
 		s.nats.WaitForShutdown()
-		err = s.lock.Unlock()
+		err = s.unlock()
 	})
 	return err
 }
