@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -272,5 +273,35 @@ func TestHistogram(t *testing.T) {
 	h.record(-1)
 	if h.quantile(1) != 1000*time.Hour || new(histogram).quantile(.5) != 0 {
 		t.Error("the ends are wrong")
+	}
+}
+
+// BenchmarkViewer is what one delivery costs the generator beside the system
+// calls: the events of a full read.
+func BenchmarkViewer(b *testing.B) {
+	const events = 200
+	r := &run{marks: newMarking(), publishing: true, began: time.Now()}
+	tr := newTrack(events*b.N, 1)
+	v := &viewer{run: r, track: tr, tally: new(tally)}
+	v.account.join(0, 0)
+	v.greeted, v.response.state, v.response.chunked = 1, inSize, true
+	var piece []byte
+	b.ReportAllocs()
+	for n := range b.N {
+		b.StopTimer()
+		piece = piece[:0]
+		for i := range events {
+			block := fmt.Appendf(nil, "event: bench\nid: k3v9x2ab-%d\ndata: %s\n\n", events*n+i+1,
+				r.marks.payload(nil, marker{events*n + i, -1, 2}, 200))
+			piece = fmt.Appendf(piece, "%x\r\n%s\r\n", len(block), block)
+		}
+		b.StartTimer()
+		if err := v.take(piece); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(events*b.N), "ns/delivery")
+	if v.account.received != events*b.N {
+		b.Fatalf("%d events were received", v.account.received)
 	}
 }

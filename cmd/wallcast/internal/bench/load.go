@@ -131,7 +131,7 @@ func (r *run) catchingUp() bool {
 const (
 	settleStep = 100 * time.Millisecond
 
-	// settleQuiet is after how long without a delivery what is missing is given up. Who
+	// settleQuiet is after how long without progress what is missing is given up. Who
 	// was cut by the server comes back within it. Where all viewers have got
 	// later events already, holesQuiet is enough.
 	settleQuiet = 10 * time.Second
@@ -145,11 +145,12 @@ func (r *run) settle(ctx context.Context) {
 	r.all.freeze()
 	close(r.catchUp)
 	began, heard := time.Now(), time.Now()
-	delivered := r.delivered()
-	for quiet := r.patience(); quiet > 0 && !r.own.gone(); quiet = r.patience() {
+	quiet, lacking := r.patience()
+	for quiet > 0 && !r.own.gone() {
 		pause(ctx, settleStep)
-		if now := r.delivered(); now != delivered {
-			delivered, heard = now, time.Now()
+		before := lacking
+		if quiet, lacking = r.patience(); lacking < before {
+			heard = time.Now()
 		}
 		if time.Since(heard) > quiet {
 			break
@@ -162,25 +163,30 @@ func (r *run) settle(ctx context.Context) {
 	pause(ctx, settleStep) // what comes twice may come the second time now
 }
 
-// patience is after how long without a delivery to give up; 0 when every viewer
-// has all that it is to get.
-func (r *run) patience() time.Duration {
-	quiet := time.Duration(0)
+// patience is after how long without progress to give up, and how much is
+// lacking; 0 when every viewer is there and has all that it is to get.
+func (r *run) patience() (quiet time.Duration, lacking int) {
 	for _, v := range r.viewers {
-		switch m := v.missing(); {
-		case m.tail > 0:
-			return settleQuiet
+		m, away := v.missing()
+		lacking += m.tail + m.lost
+		if away {
+			lacking++
+		}
+		switch {
+		case m.tail > 0 || away:
+			quiet = settleQuiet
 		case m.lost > 0:
-			quiet = holesQuiet
+			quiet = max(quiet, holesQuiet)
 		}
 	}
-	return quiet
+	return quiet, lacking
 }
 
-func (v *viewer) missing() missing {
+// missing is what the viewer lacks, and whether it is away.
+func (v *viewer) missing() (missing, bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.account.missing(v.track)
+	return v.account.missing(v.track), v.away()
 }
 
 // retract enters that an event was taken off the wall.

@@ -34,6 +34,8 @@ type parser struct {
 
 	name, id, data []byte
 	filled         bool // the event has data, if only an empty line
+
+	found frame // what the handler gets
 }
 
 // feed parses the next piece of the stream.
@@ -118,7 +120,8 @@ func (p *parser) take(line []byte, h handler) {
 
 func (p *parser) dispatch(h handler) {
 	if p.filled {
-		h.frame(&frame{p.name, p.id, p.data})
+		p.found = frame{p.name, p.id, p.data}
+		h.frame(&p.found)
 	}
 	p.name, p.data, p.filled = p.name[:0], p.data[:0], false
 }

@@ -138,7 +138,7 @@ func (p *publisher) store(ctx context.Context, s slot) {
 			err = errors.New(reason(status, body))
 		}
 		c.fail(err)
-		if !retryable(status) || try == maxTries {
+		if !retryable(status) || try == maxTries || p.run.own.gone() {
 			p.run.schedule.store(s.mark, unstored)
 			return
 		}

@@ -27,6 +27,7 @@ const (
 	// lazyBuffer is the receive buffer of viewers that do not keep up, so that
 	// the server, and not the kernel, has to deal with them.
 	lazyBuffer = 4 << 10
+	fullBuffer = 1 << 20
 
 	// silence is after how long without a byte, 15 s being the time between two
 	// wall:ping, a connection is taken for dead.
@@ -52,6 +53,7 @@ type viewer struct {
 	tcp      *net.TCPConn // nil between connections
 	conn     net.Conn
 	response response
+	refused  bool   // for good
 	cut      bool   // by us
 	bye      string // the reason that the server gave
 	resume   []byte // the id to go on from
@@ -77,7 +79,7 @@ func (v *viewer) watch(ctx context.Context) {
 		}
 		var status *statusError
 		if errors.As(err, &status) && status.status < 500 && status.status != http.StatusTooManyRequests {
-			v.run.counts.refuse(err)
+			v.refuse(err)
 			return
 		}
 		if v.ended() {
@@ -89,13 +91,28 @@ func (v *viewer) watch(ctx context.Context) {
 	}
 }
 
+// refuse enters that the server does not want the viewer.
+func (v *viewer) refuse(err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.refused = true
+	v.run.counts.refuse(err)
+}
+
+// away reports whether the viewer was let in once, and is on its way back.
+func (v *viewer) away() bool {
+	return v.account.started && !v.refused && (v.tcp == nil || v.greeted == 0)
+}
+
 // pauseBefore enters how a connection ended and says when to come back.
 func (v *viewer) pauseBefore(err error, failures int) time.Duration {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	switch {
 	case v.cut:
-		v.run.counts.cut.Add(1)
+		if v.greeted != 0 {
+			v.run.counts.cut.Add(1)
+		}
 		return 0
 	case v.bye != "":
 		v.run.counts.turn(v.bye)
@@ -126,9 +143,6 @@ func (v *viewer) visit(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
-	if v.pace != steady {
-		_ = tcp.SetReadBuffer(lazyBuffer) // a smaller buffer is a harder test, no more
-	}
 	request := v.open(ctx, tcp, conn)
 	if request == nil {
 		return ctx.Err()
@@ -158,6 +172,9 @@ func (v *viewer) open(ctx context.Context, tcp *net.TCPConn, conn net.Conn) []by
 		return nil
 	}
 	v.tcp, v.conn = tcp, conn
+	if v.pace != steady && !v.run.catchingUp() {
+		_ = tcp.SetReadBuffer(lazyBuffer) // where it can't be set the test is milder
+	}
 	request := v.run.target.appendHead(nil, http.MethodGet, v.path)
 	request = append(request, "Accept: text/event-stream\r\nCache-Control: no-store\r\n"...)
 	if len(v.resume) > 0 {
@@ -195,10 +212,22 @@ func (v *viewer) read(ctx context.Context, conn net.Conn) error {
 		if v.pace != steady && !v.run.catchingUp() && v.watching() {
 			v.dawdle(ctx)
 			limit = slowBytes
+			if v.run.catchingUp() {
+				v.setBuffer(fullBuffer)
+			}
 		}
 		if err := receive(limit); err != nil {
 			return err
 		}
+	}
+}
+
+// setBuffer sets the receive buffer of the connection that is open.
+func (v *viewer) setBuffer(bytes int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.tcp != nil {
+		_ = v.tcp.SetReadBuffer(bytes) // it is then only slower
 	}
 }
 
