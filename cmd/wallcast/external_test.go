@@ -362,3 +362,50 @@ func TestNATSThatRefusesForAWhile(t *testing.T) {
 	p.awaitStatus("/readyz", http.StatusOK)
 	p.publish("", "after the change")
 }
+
+// A configuration that can't be applied leaves the running one whole: what it
+// does without is still there.
+func TestReloadThatIsRefused(t *testing.T) {
+	path, err := buildNATS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := startNATS(t, path, freeAddress(t), synced(t))
+	nc, err := nats.Connect("nats://" + server.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := nc.JetStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.AddStream(&nats.StreamConfig{Name: "LEGACY", Subjects: []string{"wall.side.>"}}); err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	elsewhere := fmt.Sprintf("nats: {url: \"nats://%s\"}\n", server.address)
+	p := serveConfig(t, folder, freeAddress(t), elsewhere+"walls: {main: {events: {\"orders.*\": order}}}\n")
+	awaitOrder := func() {
+		t.Helper()
+		for began := time.Now(); ; time.Sleep(100 * time.Millisecond) {
+			if err := nc.Publish("orders.one", []byte("paid")); err != nil {
+				t.Fatal(err)
+			}
+			if events := held(t, p); len(events) > 0 && events[len(events)-1].Kind == "order" {
+				return
+			}
+			if time.Since(began) > 20*time.Second {
+				t.Fatal("no order comes to the wall: ", p.said)
+			}
+		}
+	}
+	awaitOrder()
+
+	if err := os.WriteFile(filepath.Join(folder, "wallcast.yaml"), []byte(elsewhere+"walls: {main: {}, side: {}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	hangUp(t, p, "was not applied")
+	p.publish("", "after the refusal")
+	awaitOrder()
+}

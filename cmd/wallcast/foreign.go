@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/wallcast/wallcast/cmd/wallcast/internal/config"
 	"github.com/wallcast/wallcast/sources"
@@ -18,9 +17,6 @@ func (p *program) instances(ctx context.Context, cfg *config.Config) ([]sources.
 	if err := nats.Check(ctx, p.nc, rules); err != nil {
 		return nil, placeOf(cfg, err)
 	}
-	if err := nats.Prune(ctx, p.nc, rules); err != nil {
-		return nil, fmt.Errorf("removing the streams of rules that are gone: %w", err)
-	}
 	instances := cfg.Instances()
 	few := cfg.FewEvents()
 	for _, rule := range rules {
@@ -30,6 +26,14 @@ func (p *program) instances(ctx context.Context, cfg *config.Config) ([]sources.
 		})
 	}
 	return instances, nil
+}
+
+// prune removes the streams of rules that are gone. It comes last: the rules of a
+// configuration that is not applied go on.
+func (p *program) prune(ctx context.Context, cfg *config.Config) {
+	if err := nats.Prune(ctx, p.nc, foreignRules(cfg)); err != nil {
+		p.log.Warn("the streams of rules that are gone were not removed", "error", err)
+	}
 }
 
 // replicas is how many copies a cluster keeps of each stream.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,19 +19,19 @@ import (
 
 // listen opens the listeners. A computer without IPv6 does without [::1].
 func (p *program) listen(cfg *config.Config) error {
-	var missing error
+	var missing string
 	for _, address := range cfg.Listen {
 		l, err := net.Listen("tcp", address)
 		switch {
 		case err == nil:
 			p.listeners = append(p.listeners, l)
 			p.opened = append(p.opened, func() { l.Close() })
-		case errors.Is(err, syscall.EADDRNOTAVAIL) && strings.HasPrefix(address, "[::1]"), errors.Is(err, syscall.EAFNOSUPPORT):
-			missing = err
+		case lacking(err) && strings.HasPrefix(address, "[::1]:"):
+			missing = address
 		case errors.Is(err, syscall.EADDRINUSE):
 			return fmt.Errorf("%s is in use by another program; stop that one, or serve elsewhere with --listen 127.0.0.1:%d", address, nextPort(address))
-		case errors.Is(err, syscall.EADDRNOTAVAIL):
-			return fmt.Errorf("%s may not be opened: this computer does not have the address", address)
+		case lacking(err):
+			return lackingError(address)
 		case errors.Is(err, syscall.EACCES):
 			return fmt.Errorf("%s may not be opened: ports below 1024 need the right to (on Linux CAP_NET_BIND_SERVICE); or serve elsewhere with --listen", address)
 		default:
@@ -38,9 +39,19 @@ func (p *program) listen(cfg *config.Config) error {
 		}
 	}
 	if len(p.listeners) == 0 {
-		return fmt.Errorf("listening: %w", missing)
+		return lackingError(missing)
 	}
 	return nil
+}
+
+// lacking reports whether an address could not be listened on because this
+// computer does not have it, as [::1] without IPv6.
+func lacking(err error) bool {
+	return errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT)
+}
+
+func lackingError(address string) error {
+	return fmt.Errorf("%s may not be opened: this computer does not have the address", address)
 }
 
 func nextPort(address string) int {
@@ -70,6 +81,27 @@ func newHTTPServer(handler http.Handler, log *slog.Logger) *http.Server {
 	}
 }
 
+// loadCertificate reads the configured certificate; nil where there is none.
+func loadCertificate(c config.TLS) (*tls.Certificate, error) {
+	if c.Cert == "" {
+		return nil, nil
+	}
+	certificate, err := tls.LoadX509KeyPair(c.Cert, c.Key)
+	if err != nil {
+		return nil, fmt.Errorf("reading the certificate %s with the key %s: %w; correct tls in wallcast.yaml", c.Cert, c.Key, err)
+	}
+	return &certificate, nil
+}
+
+// renewCertificate reads the certificate again. Whether there is one is settled
+// at start.
+func (p *program) renewCertificate(cfg *config.Config) (*tls.Certificate, error) {
+	if p.certificate.Load() == nil || cfg.TLS.Cert == "" {
+		return p.certificate.Load(), nil
+	}
+	return loadCertificate(cfg.TLS)
+}
+
 // baseURL is where the program can be opened: as the world sees it or, on this
 // computer, at the first listener.
 func baseURL(cfg *config.Config, l net.Listener) string {
@@ -89,13 +121,14 @@ func baseURL(cfg *config.Config, l net.Listener) string {
 }
 
 // needRestart names the settings that differ and are read at start only.
-func needRestart(old, cfg *config.Config) []string {
+func (p *program) needRestart(old, cfg *config.Config) []string {
 	var names []string
 	for _, s := range []struct {
 		name     string
 		old, new any
 	}{
-		{"listen", old.Listen, cfg.Listen}, {"data", old.Data, cfg.Data}, {"nats", old.NATS, cfg.NATS}, {"tls", old.TLS, cfg.TLS},
+		{"listen", old.Listen, cfg.Listen}, {"data", old.Data, cfg.Data}, {"nats", old.NATS, cfg.NATS},
+		{"tls", p.certificate.Load() != nil, cfg.TLS.Cert != ""},
 	} {
 		if !reflect.DeepEqual(s.old, s.new) {
 			names = append(names, s.name)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -72,18 +73,19 @@ type program struct {
 	watch  string                         // a file that makes reload due when it is saved; empty: none
 	read   stamp                          // of that file as the configuration was read
 
-	site      *site
-	listeners []net.Listener
-	server    *embed.Server // nil when NATS is elsewhere
-	nc        *nats.Conn
-	store     *jetstream.Store
-	guard     *access.Guard
-	guarded   context.Context // ends once guard is there, or never will be
-	admit     func()          // ends guarded
-	streams   *sse.Server
-	sources   *sources.Supervisor
-	http      *http.Server
-	control   *http.Server // on the administration socket
+	site        *site
+	certificate atomic.Pointer[tls.Certificate] // nil without TLS
+	listeners   []net.Listener
+	server      *embed.Server // nil when NATS is elsewhere
+	nc          *nats.Conn
+	store       *jetstream.Store
+	guard       *access.Guard
+	guarded     context.Context // ends once guard is there, or never will be
+	admit       func()          // ends guarded
+	streams     *sse.Server
+	sources     *sources.Supervisor
+	http        *http.Server
+	control     *http.Server // on the administration socket
 
 	stopping atomic.Bool // set once no new viewers should be sent here
 
@@ -112,7 +114,12 @@ func (p *program) close() {
 
 func (p *program) start(ctx context.Context, cfg *config.Config) error {
 	p.site = newSite(cfg)
-	// The listeners come first: a port in use is the commonest mistake.
+	certificate, err := loadCertificate(cfg.TLS)
+	if err != nil {
+		return err
+	}
+	p.certificate.Store(certificate)
+	// The listeners come before the rest: a port in use is the commonest mistake.
 	if err := p.listen(cfg); err != nil {
 		return err
 	}
@@ -140,7 +147,11 @@ func (p *program) start(ctx context.Context, cfg *config.Config) error {
 	if err := p.sources.Apply(instances); err != nil {
 		return err
 	}
+	p.prune(ctx, cfg)
 	p.http = newHTTPServer(p.guard.Handler(p.routes()), p.log)
+	p.http.TLSConfig = &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+		return p.certificate.Load(), nil
+	}}
 	return p.openControl(cfg)
 }
 
@@ -329,10 +340,9 @@ func (p *program) drain(ctx context.Context) error {
 }
 
 func (p *program) serveHTTP(l net.Listener) error {
-	tls := p.site.config().TLS
 	var err error
-	if tls.Cert != "" {
-		err = p.http.ServeTLS(l, tls.Cert, tls.Key)
+	if p.certificate.Load() != nil {
+		err = p.http.ServeTLS(l, "", "")
 	} else {
 		err = p.http.Serve(l)
 	}
@@ -388,33 +398,44 @@ func inALine(err error) string {
 }
 
 // apply replaces the configuration while the program runs. What can't change is
-// logged and waits for the next start.
+// logged and waits for the next start. On an error nothing has changed: whatever
+// may refuse comes first. The files of the TLS certificate are read again.
 func (p *program) apply(ctx context.Context, cfg *config.Config) error {
 	old := p.site.config()
 	instances, err := p.instances(ctx, cfg)
 	if err != nil {
 		return err
 	}
+	certificate, err := p.renewCertificate(cfg)
+	if err != nil {
+		return err
+	}
 	if err := p.store.SetWalls(ctx, storeWalls(cfg)); err != nil {
 		return err
 	}
+	p.certificate.Store(certificate)
 	p.site.apply(cfg)
 	p.guard.Apply(p.access(cfg))
 	if p.server != nil { // asks every client for its rights again, too
-		if err := p.server.SetForeign(foreignSubjects(cfg)); err != nil {
-			return err
-		}
+		p.logPart("foreign subjects", p.server.SetForeign(foreignSubjects(cfg)))
 	}
 	for _, w := range old.Walls {
 		if !p.site.has(w.Name) {
 			p.streams.EndWall(w.Name)
 		}
 	}
-	if err := p.sources.Apply(instances); err != nil {
-		return err
-	}
-	for _, setting := range needRestart(old, cfg) {
+	p.logPart("sources", p.sources.Apply(instances))
+	p.prune(ctx, cfg)
+	for _, setting := range p.needRestart(old, cfg) {
 		p.log.Warn("this setting is applied at the next start", "setting", setting)
 	}
 	return nil
+}
+
+// logPart logs what kept a part of a configuration, whose others are applied,
+// from being so.
+func (p *program) logPart(part string, err error) {
+	if err != nil {
+		p.log.Error("a part of the configuration was not applied", "part", part, "error", err)
+	}
 }
