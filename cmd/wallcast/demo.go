@@ -44,7 +44,7 @@ func (inv *invocation) demoFolder() string {
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil { // no home, as in some containers
-		cache = os.TempDir()
+		return filepath.Join(os.TempDir(), fmt.Sprintf("wallcast-demo-%d", os.Getuid()))
 	}
 	return filepath.Join(cache, "wallcast", "demo")
 }
