@@ -22,10 +22,10 @@ import (
 // routes is everything that the program answers. Who is calling was found out
 // before, by access.Guard or access.Operator.
 func (p *program) routes() http.Handler {
-	posts := &publish.Handler{
+	posts := p.countPosts(&publish.Handler{
 		Publisher: p.store, May: p.guard.MayPublish, Limit: p.site.limit, Log: p.log,
 		Scope: func(r *http.Request) string { return access.CallerOf(r).Scope() },
-	}
+	})
 	events := methods{
 		http.MethodGet:  http.HandlerFunc(p.serveEvents),
 		http.MethodHead: http.HandlerFunc(p.serveEvents),
@@ -45,6 +45,8 @@ func (p *program) routes() http.Handler {
 	mux.HandleFunc("GET /{$}", p.front)
 	mux.HandleFunc("GET /healthz", p.health)
 	mux.HandleFunc("GET /readyz", p.ready)
+	mux.HandleFunc("GET /metrics", p.metrics)
+	mux.HandleFunc("GET /control/walls", p.wallStatus)
 	mux.HandleFunc("GET /control/sources", p.sourceStatus)
 	mux.HandleFunc("POST /control/links", p.makeLink)
 	mux.HandleFunc("/", notFound)

@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/VictoriaMetrics/metrics"
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/pflag"
 
@@ -87,7 +88,8 @@ type program struct {
 	http        *http.Server
 	control     *http.Server // on the administration socket
 
-	stopping atomic.Bool // set once no new viewers should be sent here
+	posted   *metrics.Set // counts posts by status
+	stopping atomic.Bool  // set once no new viewers should be sent here
 
 	opened  []func()       // undo what has been started, the last one first
 	serving sync.WaitGroup // of what is started by run
@@ -114,6 +116,7 @@ func (p *program) close() {
 
 func (p *program) start(ctx context.Context, cfg *config.Config) error {
 	p.site = newSite(cfg)
+	p.posted = metrics.NewSet()
 	certificate, err := loadCertificate(cfg.TLS)
 	if err != nil {
 		return err
