@@ -32,21 +32,21 @@ Without a right to publish there (the token in WALLCAST_TOKEN) it only watches.
 
 func setupBench(flags *pflag.FlagSet) func(context.Context, *invocation) error {
 	o := bench.Options{}
-	flags.IntVar(&o.Viewers, "viewers", 1000, "`N` viewers")
-	flags.Float64Var(&o.Rate, "rate", 20, "`N` events a second; 0: as fast as they are acknowledged")
-	flags.IntVar(&o.Payload, "payload", 200, "`BYTES` of an event")
+	flags.IntVar(&o.Viewers, "viewers", 1000, "hold `N` viewers open")
+	flags.Float64Var(&o.Rate, "rate", 20, "publish `N` events a second; 0: as fast as they are acknowledged")
+	flags.IntVar(&o.Payload, "payload", 200, "make each event so many `BYTES` long")
 	flags.DurationVar(&o.Duration, "duration", 10*time.Second, "publish for this `TIME`")
-	flags.IntVar(&o.Publishers, "publishers", 16, "`N` posts under way at a time")
+	flags.IntVar(&o.Publishers, "publishers", 16, "keep `N` posts under way at a time")
 	flags.Var((*share)(&o.Storm), "storm", "cut this `SHARE` of the viewers every so often, such as 30%; they come back at once")
 	flags.DurationVar(&o.StormEvery, "storm-every", 5*time.Second, "the `TIME` between two storms")
 	flags.Var((*share)(&o.Slow), "slow", "this `SHARE` of the viewers reads slowly")
 	flags.Var((*share)(&o.Stuck), "stuck", "this `SHARE` of the viewers stops reading, and catches up in the end")
 	flags.Var((*share)(&o.Filtered), "filtered", "this `SHARE` of the viewers wants only one of two kinds")
-	flags.StringSliceVar(&o.As, "as", []string{"raw"}, "what the viewers get: raw, json, html, or several, which they take in `TURN`")
-	flags.StringVar(&o.Kind, "kind", "bench", "the events' `KIND`")
+	flags.StringSliceVar(&o.As, "as", []string{"raw"}, "the `FORM` that the viewers get: raw, json or html; of several they take turns")
+	flags.StringVar(&o.Kind, "kind", "bench", "the `KIND` of the events")
 	flags.IntVar(&o.Ahead, "ahead", 256, "with --rate 0: publish at most `N` events ahead of the viewers")
 	flags.DurationVar(&o.Idle, "idle", 2*time.Second, "let the viewers be idle for this `TIME` first, then measure the memory")
-	flags.IntVar(&o.PID, "pid", 0, "with --url: the server's process, `PID`, on this computer, to measure what it uses")
+	flags.IntVar(&o.PID, "pid", 0, "with --url: measure the process `PID` of this computer, which serves that wall")
 	asJSON := flags.Bool("json", false, "print the report as JSON")
 	existing := remoteFlags{
 		flags.String("url", "", "test the wall at this `URL`"),

@@ -14,6 +14,7 @@ type track struct {
 	settled int      // of all below, it is known
 	frozen  bool
 	size    atomic.Int64 // len(seqs), for who has no time to wait
+	posted  atomic.Int64 // events that were sent to the wall
 }
 
 // unstored stands for the sequence of an event of which nobody knows whether it

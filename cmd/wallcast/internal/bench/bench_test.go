@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -147,7 +148,7 @@ func TestBadDay(t *testing.T) {
 
 func TestAsFastAsItGoes(t *testing.T) {
 	t.Parallel()
-	r := callJSON(t, 0, "--viewers", "20", "--duration", "1s", "--rate", "0", "--idle", "0s", "--payload", "1000", "--ahead", "50")
+	r := callJSON(t, 0, "--viewers", "20", "--duration", "1s", "--rate", "0", "--idle", "0s", "--payload", "1000", "--ahead", "50", "--kind", "load")
 	if c := r.Completeness; c.Expected != 20*r.Publish.Acknowledged || c.Lost+c.Doubled+c.OutOfOrder+c.Late != 0 {
 		t.Errorf("%+v of %d events", c, r.Publish.Acknowledged)
 	}
@@ -159,19 +160,18 @@ func TestAsFastAsItGoes(t *testing.T) {
 // What a proxy does to one viewer's stream is found, and nothing else is.
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	wall := serve(t, "")
+	walls := serve(t, "walls: {none: {}, drop: {}, double: {}, swap: {}}\n")
 	for fault, want := range map[string][3]int{
 		"none": {}, "drop": {1, 0, 0}, "double": {0, 1, 0}, "swap": {0, 0, 1},
 	} {
 		t.Run(fault, func(t *testing.T) {
 			t.Parallel()
-			proxy := proxyTo(t, wall, fault)
+			proxy := proxyTo(t, strings.TrimSuffix(walls, "none")+fault, fault, httptest.NewServer)
 			code := 1
 			if fault == "none" {
 				code = 0
 			}
-			// Each has a kind of its own, so that they do not see each other's.
-			r := callJSON(t, code, "--url", proxy, "--viewers", "10", "--rate", "40", "--duration", "1s", "--idle", "0s", "--kind", "bench-"+fault)
+			r := callJSON(t, code, "--url", proxy, "--viewers", "10", "--rate", "40", "--duration", "1s", "--idle", "0s")
 			c := r.Completeness
 			if got := [3]int{c.Lost, c.Doubled, c.OutOfOrder}; got != want {
 				t.Errorf("lost, doubled, out of order: %v, want %v", got, want)
@@ -211,7 +211,7 @@ func TestWatchOnly(t *testing.T) {
 		if fault == "none" {
 			code = 0
 		}
-		r := callJSON(t, code, "--url", proxyTo(t, wall, fault), "--viewers", "10", "--duration", "1s", "--idle", "0s")
+		r := callJSON(t, code, "--url", proxyTo(t, wall, fault, httptest.NewServer), "--viewers", "10", "--duration", "1s", "--idle", "0s")
 		c := r.Completeness
 		if got := [3]int{c.Lost, c.Doubled, c.OutOfOrder}; got != want || c.Expected < 100 {
 			t.Errorf("%s: lost, doubled, out of order: %v of %d, want %v", fault, got, c.Expected, want)
@@ -342,5 +342,14 @@ func post(t *testing.T, wall, secret, text string) {
 	resp.Body.Close()
 	if resp.StatusCode != http.StatusCreated {
 		t.Errorf("publishing was answered %s", resp.Status)
+	}
+}
+
+// Over TLS viewers are read in another way, with the same result.
+func TestTLS(t *testing.T) {
+	target := proxyTo(t, serve(t, ""), "drop", httptest.NewTLSServer)
+	r := callJSON(t, 1, "--url", target, "--viewers", "10", "--rate", "40", "--duration", "1s", "--idle", "0s", "--storm", "50%", "--storm-every", "700ms")
+	if c := r.Completeness; c.Lost != 1 || c.Doubled+c.OutOfOrder != 0 || c.Expected != 400 {
+		t.Errorf("%+v", c)
 	}
 }

@@ -19,6 +19,9 @@ const (
 	// kept is the share of the asked rate that counts as all of it.
 	kept = 0.97
 
+	// tellingViewers is how many viewers it takes for the memory of one to show.
+	tellingViewers = 500
+
 	// lateLimit is how late the generator may come to publish an event.
 	lateLimit = 100 * time.Millisecond
 )
@@ -32,6 +35,9 @@ func (p *Report) judge(held time.Duration) {
 	}
 	if p.Generator.Others >= 0.1 {
 		p.note("Other programs took %s of this computer meanwhile.", percent(p.Generator.Others))
+	}
+	if p.Server != nil && p.Viewers.LetIn < tellingViewers {
+		p.note("With so few viewers the memory of one can't be told from chance; take %s or more.", number(tellingViewers))
 	}
 	if p.WatchOnly != "" {
 		p.note("Nothing was published, so there are no latencies; an event counts as lost when another viewer got it. %s", p.WatchOnly)

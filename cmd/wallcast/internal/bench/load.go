@@ -92,7 +92,7 @@ func (r *run) backlog() int {
 	if viewers == 0 {
 		return 0
 	}
-	due := r.all.size.Load()*int64(r.whole) + r.part.size.Load()*int64(r.filtered)
+	due := r.all.posted.Load()*int64(r.whole) + r.part.posted.Load()*int64(r.filtered)
 	for _, t := range r.tallies {
 		due -= t.delivered.Load()
 	}
@@ -206,9 +206,9 @@ func (r *run) dropSilent() {
 	}
 }
 
-// silent reports whether a viewer that reads has heard nothing for long.
+// silent reports whether a viewer has heard nothing for long, though it reads.
 func (v *viewer) silent() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.tcp != nil && v.pace == steady && time.Since(v.heard) > silence
+	return v.tcp != nil && (v.pace == steady || v.greeted == 0) && time.Since(v.heard) > silence
 }

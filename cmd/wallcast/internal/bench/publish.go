@@ -53,6 +53,14 @@ func (s *schedule) next() (slot, bool) {
 	return slot{mark, due}, true
 }
 
+// post says that an event is on its way.
+func (s *schedule) post(m marker) {
+	s.all.posted.Add(1)
+	if m.part >= 0 {
+		s.part.posted.Add(1)
+	}
+}
+
 // store says under which sequence an event was stored.
 func (s *schedule) store(m marker, seq uint64) {
 	s.all.store(m.number, seq)
@@ -119,6 +127,7 @@ func (p *publisher) awaitDue(ctx context.Context, s slot) bool {
 // carries the key of the first try.
 func (p *publisher) store(ctx context.Context, s slot) {
 	c := &p.run.counts
+	p.run.schedule.post(s.mark)
 	s.mark.sent = time.Since(p.run.began)
 	p.body = p.run.marks.payload(p.body[:0], s.mark, p.run.opts.Payload)
 	for try := 0; ; try++ {

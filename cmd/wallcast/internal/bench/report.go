@@ -9,7 +9,7 @@ import (
 )
 
 // Report is how the wall did. Times are in milliseconds unless their name says
-// otherwise, memory is in bytes, shares are of all processors of this computer.
+// otherwise, memory is in bytes, shares are of all processors that this process may use.
 type Report struct {
 	Target    string  `json:"target"`
 	Own       bool    `json:"own"`       // the wall was started for the test
@@ -205,7 +205,7 @@ func (r *run) reportCompleteness(p *Report) {
 
 func (r *run) reportUsage(p *Report) {
 	u := &r.usage
-	processors := float64(runtime.NumCPU())
+	processors := float64(runtime.GOMAXPROCS(0))
 	seconds := u.window.at.Sub(u.published.at).Seconds()
 	share := func(from, to time.Duration) float64 { return per((to - from).Seconds(), seconds*processors) }
 	p.Generator.Share = share(u.published.generator, u.window.generator)
@@ -220,7 +220,8 @@ func (r *run) reportUsage(p *Report) {
 		}
 		p.Server = s
 	}
-	if u.window.computer > 0 {
+	// In a container /proc/stat is about a computer that is larger than ours.
+	if u.window.computer > 0 && runtime.GOMAXPROCS(0) == runtime.NumCPU() {
 		p.Generator.Others = share(u.published.computer, u.window.computer) - p.Generator.Share
 		if p.Server != nil {
 			p.Generator.Others -= p.Server.Share

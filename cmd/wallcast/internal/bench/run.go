@@ -213,11 +213,14 @@ func (r *run) connect(ctx, watching context.Context) error {
 	return err
 }
 
-// connectTimeout is how long viewers may take to be let in.
-const connectTimeout = 60 * time.Second
+// Viewers may take connectTimeout and, each, connectEach to be let in.
+const (
+	connectTimeout = time.Minute
+	connectEach    = 5 * time.Millisecond
+)
 
 func (r *run) awaitViewersThere(ctx context.Context) error {
-	end := time.Now().Add(connectTimeout)
+	end := time.Now().Add(connectTimeout + time.Duration(r.opts.Viewers)*connectEach)
 	for {
 		there := int(r.counts.greeted.Load())
 		switch {

@@ -32,13 +32,15 @@ func (t Target) events() string { return "/walls/" + url.PathEscape(t.Wall) + "/
 const answerTimeout = 30 * time.Second
 
 // connector opens connections to a target, which it looks up once: ten thousand
-// viewers are not to ask ten thousand times.
+// viewers are not to ask ten thousand times. A proxy that the environment names is not
+// used: it would be tested instead.
 type connector struct {
 	Target
 	host     string // of the Host header
 	address  netip.AddrPort
 	loopback bool
 	tls      *tls.Config // nil for http
+	client   *http.Client
 }
 
 func newConnector(ctx context.Context, t Target) (*connector, error) {
@@ -68,6 +70,13 @@ func newConnector(ctx context.Context, t Target) (*connector, error) {
 	defer conn.Close()
 	c.address = conn.RemoteAddr().(*net.TCPAddr).AddrPort()
 	c.loopback = c.address.Addr().Unmap().IsLoopback()
+	c.client = &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, network, c.address.String())
+		},
+		DisableKeepAlives: true,
+	}}
 	return c, nil
 }
 
@@ -137,7 +146,7 @@ func (c *connector) ask(ctx context.Context, method, path, contentType string, b
 	if c.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.Token)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := c.client.Do(req)
 	if err != nil {
 		var failed *url.Error
 		if errors.As(err, &failed) {

@@ -3,6 +3,7 @@ package bench_test
 import (
 	"bufio"
 	"bytes"
+	"encoding/pem"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -78,7 +79,7 @@ func token(t *testing.T) (secret, entry string) {
 
 // proxyTo serves a wall through a proxy that does one thing wrong to one of the
 // streams. It returns the wall's address there.
-func proxyTo(t *testing.T, wall, fault string) string {
+func proxyTo(t *testing.T, wall, fault string, start func(http.Handler) *httptest.Server) string {
 	t.Helper()
 	target, err := url.Parse(wall)
 	if err != nil {
@@ -97,8 +98,16 @@ func proxyTo(t *testing.T, wall, fault string) string {
 			return nil
 		},
 	}
-	server := httptest.NewServer(proxy)
+	server := start(proxy)
 	t.Cleanup(server.Close)
+	if cert := server.Certificate(); cert != nil {
+		file := filepath.Join(t.TempDir(), "cert.pem")
+		text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("SSL_CERT_FILE", file)
+	}
 	return server.URL + path
 }
 
