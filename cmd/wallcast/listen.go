@@ -7,7 +7,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -41,7 +44,25 @@ func (p *program) listen(cfg *config.Config) error {
 	if len(p.listeners) == 0 {
 		return lackingError(missing)
 	}
+	p.warnOfProxies(cfg)
 	return nil
+}
+
+// warnOfProxies says that the world may write where it can't be told from this
+// computer: a url that is not of this computer, and a loopback listener, mean that
+// there is a proxy.
+func (p *program) warnOfProxies(cfg *config.Config) {
+	loopback := slices.ContainsFunc(p.listeners, func(l net.Listener) bool {
+		return l.Addr().(*net.TCPAddr).IP.IsLoopback()
+	})
+	name := (&url.URL{Host: cfg.URL.Host}).Hostname()
+	addr, err := netip.ParseAddr(name)
+	local := name == "" || name == "localhost" || err == nil && addr.IsLoopback()
+	if !loopback || local || len(cfg.Tokens) > 0 {
+		return
+	}
+	p.log.Warn("there is a url, and there are no tokens: whoever comes through a proxy that adds no X-Forwarded-For counts as being on this computer, and may write; " +
+		"make a token with wallcast token, and have the proxy add the header")
 }
 
 // lacking reports whether an address could not be listened on because this

@@ -14,12 +14,17 @@ var forwardingHeaders = []string{
 	"X-Forwarded-Server", "X-Real-Ip", "Via", "Cf-Connecting-Ip", "True-Client-Ip", "Fly-Client-Ip", "X-Client-Ip",
 }
 
-// forwardingHeader returns the name of a forwarding header of the request, or "".
-func forwardingHeader(h http.Header) string {
+// forwarding returns what shows that a request came through a proxy, or "". That
+// is a forwarding header; and HTTP/1.0, which next to nobody speaks but nginx, that
+// by itself adds no header and names our own address as the Host.
+func forwarding(r *http.Request) string {
 	for _, name := range forwardingHeaders {
-		if len(h.Values(name)) > 0 {
-			return name
+		if len(r.Header.Values(name)) > 0 {
+			return "has the header " + name
 		}
+	}
+	if !r.ProtoAtLeast(1, 1) {
+		return "is of " + r.Proto
 	}
 	return ""
 }

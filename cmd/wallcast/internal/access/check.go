@@ -120,7 +120,7 @@ func (p *policy) checkLocal(r *http.Request, right Right) *Problem {
 	case !onLoopback(r):
 		return refuse(checkListener, "Listener check: no tokens are configured, and then this is allowed over a listener on 127.0.0.1 or [::1] only")
 	case c.forwarded != "":
-		return refuse(checkProxy, fmt.Sprintf("Proxy check: no tokens are configured, and then this is not allowed through a proxy (the request has the header %s)", c.forwarded))
+		return refuse(checkProxy, fmt.Sprintf("Proxy check: no tokens are configured, and then this is not allowed through a proxy (the request %s)", c.forwarded))
 	case !c.local:
 		return refuse(checkListener, "Listener check: no tokens are configured, and then this is allowed from this computer only")
 	case !ok || !loopbackName(name) && name != p.publicName:

@@ -90,7 +90,7 @@ type Caller struct {
 	Rights  Rights     // of the token
 
 	local     bool   // connected over loopback, with no proxy in between
-	forwarded string // a forwarding header of the request
+	forwarded string // what shows that the request came through a proxy
 	sent      bool   // a bearer token was sent, known or not
 	basic     bool   // another kind of authentication was sent
 }
@@ -158,7 +158,7 @@ func (g *Guard) Handler(next http.Handler) http.Handler {
 func (p *policy) caller(r *http.Request) Caller {
 	c := Caller{
 		Address:   clientAddress(r.RemoteAddr, r.Header, p.cfg.Proxies),
-		forwarded: forwardingHeader(r.Header),
+		forwarded: forwarding(r),
 	}
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	c.local = err == nil && peer.Addr().Unmap().IsLoopback() && c.forwarded == ""

@@ -1,6 +1,8 @@
 package access_test
 
 import (
+	"fmt"
+	"io"
 	"net"
 	"net/http/httptest"
 	"strings"
@@ -80,6 +82,29 @@ func TestEmptyHost(t *testing.T) {
 	answer := make([]byte, 12)
 	if _, err := conn.Read(answer); err != nil || string(answer) != "HTTP/1.0 403" {
 		t.Errorf("answer %q, %v", answer, err)
+	}
+}
+
+// nginx by itself adds no header, names the address that it connects to as the
+// Host, and speaks HTTP/1.0.
+func TestThroughNginxAsItIs(t *testing.T) {
+	address := serve(t, access.New(withoutTokens(t)), "127.0.0.1:0", false)
+	for _, c := range []struct{ method, path, want string }{
+		{"POST", "/walls/main/events", "HTTP/1.0 403"},
+		{"DELETE", "/walls/main/events/a-1", "HTTP/1.0 403"},
+		{"GET", "/admin", "HTTP/1.0 403"},
+		{"GET", "/walls/main/events", "HTTP/1.0 200"},
+	} {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprintf(conn, "%s %s HTTP/1.0\r\nHost: %s\r\nConnection: close\r\n\r\n", c.method, c.path, address)
+		answer, err := io.ReadAll(conn)
+		if err != nil || !strings.HasPrefix(string(answer), c.want) {
+			t.Errorf("%s %s: %.300q, %v; want %s", c.method, c.path, answer, err, c.want)
+		}
 	}
 }
 
