@@ -3,6 +3,7 @@ package bench
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"testing"
 	"time"
 )
@@ -244,6 +245,20 @@ func TestSequence(t *testing.T) {
 	}
 }
 
+// One source address has too few ports for more than 28,000 viewers.
+func TestSourceAddresses(t *testing.T) {
+	c := &connector{address: netip.MustParseAddrPort("127.0.0.1:80"), loopback: true}
+	for number, want := range map[int]string{0: "<nil>", 19_999: "<nil>", 20_000: "127.0.0.2:0", 59_999: "127.0.0.3:0", 6_000_000: "127.0.1.47:0"} {
+		if got := fmt.Sprint(c.source(number)); got != want {
+			t.Errorf("viewer %d connects from %s, want %s", number, got, want)
+		}
+	}
+	c.loopback = false
+	if got := c.source(50_000); got != nil {
+		t.Errorf("elsewhere a viewer connects from %s", got)
+	}
+}
+
 func TestHistogram(t *testing.T) {
 	h, half := new(histogram), new(histogram)
 	for i := range 100_000 {
@@ -273,6 +288,24 @@ func TestHistogram(t *testing.T) {
 	h.record(-1)
 	if h.quantile(1) != 1000*time.Hour || new(histogram).quantile(.5) != 0 {
 		t.Error("the ends are wrong")
+	}
+}
+
+// A latency is taken of what was published while the viewer was there.
+func TestLatencyOfReplay(t *testing.T) {
+	r := &run{marks: newMarking(), publishing: true, began: time.Now().Add(-time.Minute)}
+	v := &viewer{run: r, track: newTrack(2, 1), tally: new(tally)}
+	v.account.join(0, 0)
+	v.greeted, v.response.state = 50*time.Second, inSize
+	for i, sent := range []time.Duration{49 * time.Second, 59 * time.Second} {
+		block := fmt.Sprintf("id: e-%d\ndata: %s\n\n", i+1, r.marks.payload(nil, marker{i, -1, sent}, 100))
+		if err := v.take([]byte(block)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	latency := &v.tally.latency
+	if latency.count() != 1 || latency.quantile(1) < time.Second || latency.quantile(1) > 10*time.Second || v.tally.replayed.Load() != 1 || v.tally.delivered.Load() != 2 {
+		t.Errorf("%d latencies up to %s, %d replayed", latency.count(), latency.quantile(1), v.tally.replayed.Load())
 	}
 }
 

@@ -221,7 +221,7 @@ func TestWatchOnly(t *testing.T) {
 		}
 	}
 	_, notes, _ := call(t, "bench", "--url", wall, "--viewers", "2", "--duration", "200ms", "--idle", "0s")
-	if !regexp.MustCompile(`^This holds 2 viewers open on http://\S+/walls/main for about 0s and only watches: .*token`).MatchString(notes) {
+	if !regexp.MustCompile(`^This holds 2 viewers open on http://\S+/walls/main for about 0s and, with the right to, publishes 4 events .*\nIt only watches: .*token`).MatchString(notes) {
 		t.Errorf("it said %s", notes)
 	}
 	if r := callJSON(t, 0, "--url", wall, "--token", secret, "--viewers", "2", "--duration", "200ms", "--idle", "0s"); r.WatchOnly != "" || r.Publish.Acknowledged == 0 {

@@ -59,11 +59,11 @@ func (c *counts) enter(where *map[string]int, what string) {
 	(*where)[what]++
 }
 
-func (c *counts) turn(bye string)    { c.enter(&c.byes, bye) }
-func (c *counts) breakOff(err error) { c.enter(&c.breaks, broken(err)) }
-func (c *counts) refuse(err error)   { c.enter(&c.refusals, plain(err)) }
-func (c *counts) fail(err error)     { c.enter(&c.failures, plain(err)) }
-func (c *counts) refused() (sum int) { return c.sum(&c.refusals) }
+func (c *counts) turn(bye string)     { c.enter(&c.byes, bye) }
+func (c *counts) breakOff(why string) { c.enter(&c.breaks, why) }
+func (c *counts) refuse(err error)    { c.enter(&c.refusals, plain(err)) }
+func (c *counts) fail(err error)      { c.enter(&c.failures, plain(err)) }
+func (c *counts) refused() (sum int)  { return c.sum(&c.refusals) }
 func (c *counts) sum(where *map[string]int) (sum int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

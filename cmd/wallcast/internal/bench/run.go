@@ -106,10 +106,15 @@ func (r *run) reach(ctx context.Context) error {
 	if r.from, err = r.target.head(ctx); err != nil {
 		return err
 	}
+	if err := r.announce(ctx); err != nil {
+		return err
+	}
 	if err := r.tryPublishing(ctx); err != nil {
 		return err
 	}
-	r.announce()
+	if !r.publishing && r.opts.Notes != nil {
+		fmt.Fprintf(r.opts.Notes, "It only watches: %s.\n", strings.TrimSuffix(r.why, "."))
+	}
 	return nil
 }
 
@@ -139,26 +144,36 @@ func (r *run) tryPublishing(ctx context.Context) error {
 	return nil
 }
 
-// announce says what will be done to a wall that is not ours.
-func (r *run) announce() {
+// grace is how long one has to think better of testing a wall elsewhere.
+const grace = 5 * time.Second
+
+// announce says what will be done to a wall that is not ours, before anything is.
+func (r *run) announce(ctx context.Context) error {
 	o := &r.opts
 	if o.Own != nil || o.Notes == nil {
-		return
+		return nil
 	}
-	fmt.Fprintf(o.Notes, "This holds %s viewers open on %s for about %s", number(o.Viewers), r.target, (o.Idle + o.Duration).Round(time.Second))
-	switch {
-	case !r.publishing:
-		fmt.Fprintf(o.Notes, " and only watches: %s\n", strings.TrimSuffix(r.why, ".")+".")
-	case o.Rate == 0:
-		fmt.Fprintf(o.Notes, " and publishes to it as fast as it can, events of %s bytes of the kind %s, which stay on the wall. Ctrl-C ends it.\n", number(o.Payload), o.Kind)
-	default:
-		fmt.Fprintf(o.Notes, " and publishes %s events of %s bytes of the kind %s to it, which stay on the wall. Ctrl-C ends it.\n",
-			number(int(o.Rate*o.Duration.Seconds())), number(o.Payload), o.Kind)
+	events := "events as fast as they are acknowledged,"
+	if o.Rate > 0 {
+		events = number(int(o.Rate*o.Duration.Seconds())) + " events"
 	}
+	fmt.Fprintf(o.Notes, "This holds %s viewers open on %s for about %s and, with the right to, publishes %s of %s bytes and the kind %s, which stay on that wall.\n",
+		number(o.Viewers), r.target, (o.Idle + o.Duration).Round(time.Second), events, number(o.Payload), o.Kind)
+	if r.target.loopback {
+		return nil
+	}
+	fmt.Fprintf(o.Notes, "It begins in %s; Ctrl-C stops it.\n", grace)
+	pause(ctx, grace)
+	if ctx.Err() != nil {
+		return interrupted(ctx)
+	}
+	return nil
 }
 
 // make makes the test. It calls stop when the wall under test ends by itself.
 func (r *run) make(ctx context.Context, stop context.CancelCauseFunc) error {
+	r.enter("connecting")
+	r.bring()
 	background := context.WithoutCancel(ctx)
 	watching, stopWatching := context.WithCancel(background)
 	var observers sync.WaitGroup
@@ -202,8 +217,6 @@ func (r *run) make(ctx context.Context, stop context.CancelCauseFunc) error {
 
 // connect brings the viewers and waits until they are there, or as many as come.
 func (r *run) connect(ctx, watching context.Context) error {
-	r.enter("connecting")
-	r.bring()
 	for _, v := range r.viewers {
 		r.watching.Go(func() { v.watch(watching) })
 	}

@@ -51,7 +51,6 @@ type viewer struct {
 	mu       sync.Mutex // guards what follows
 	account  account
 	tcp      *net.TCPConn // nil between connections
-	conn     net.Conn
 	response response
 	refused  bool   // for good
 	cut      bool   // by us
@@ -118,7 +117,11 @@ func (v *viewer) pauseBefore(err error, failures int) time.Duration {
 		v.run.counts.turn(v.bye)
 		return v.wait
 	}
-	v.run.counts.breakOff(err)
+	if v.pace == steady {
+		v.run.counts.breakOff(broken(err))
+	} else {
+		v.run.counts.breakOff("given up by the server while they did not read")
+	}
 	wait := min(max(v.wait, leastWait)<<min(failures, 6), mostWait)
 	return wait/2 + rand.N(wait/2)
 }
@@ -143,7 +146,7 @@ func (v *viewer) visit(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
-	request := v.open(ctx, tcp, conn)
+	request := v.open(ctx, tcp)
 	if request == nil {
 		return ctx.Err()
 	}
@@ -165,13 +168,13 @@ func (v *viewer) prepare(release func()) {
 
 // open makes the connection known to those who may cut it, and returns the
 // request to send; nil when the run is over.
-func (v *viewer) open(ctx context.Context, tcp *net.TCPConn, conn net.Conn) []byte {
+func (v *viewer) open(ctx context.Context, tcp *net.TCPConn) []byte {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if ctx.Err() != nil {
 		return nil
 	}
-	v.tcp, v.conn = tcp, conn
+	v.tcp = tcp
 	if v.pace != steady && !v.run.catchingUp() {
 		_ = tcp.SetReadBuffer(lazyBuffer) // where it can't be set the test is milder
 	}
@@ -204,7 +207,7 @@ func (v *viewer) read(ctx context.Context, conn net.Conn) error {
 	defer func() {
 		v.mu.Lock()
 		defer v.mu.Unlock()
-		v.tcp, v.conn = nil, nil
+		v.tcp = nil
 	}()
 	receive := newReceiver(conn, v.take)
 	for {
@@ -248,106 +251,6 @@ func (v *viewer) dawdle(ctx context.Context) {
 	case <-ctx.Done():
 	case <-v.run.catchUp:
 	case <-soon:
-	}
-}
-
-// take reads a piece of the stream.
-func (v *viewer) take(b []byte) error {
-	now := time.Now()
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.heard, v.now, v.got, v.replayed = now, now.Sub(v.run.began), 0, 0
-	err := v.response.feed(b, v)
-	v.tally.delivered.Add(int64(v.got))
-	v.tally.replayed.Add(int64(v.replayed))
-	v.tally.bytes.Add(int64(len(b)))
-	return err
-}
-
-// retry is how long the server wants us to stay away.
-func (v *viewer) retry(d time.Duration) { v.wait = min(d, mostWait) }
-
-// frame takes one event of the stream.
-func (v *viewer) frame(f *frame) {
-	if len(f.id) > 0 {
-		v.resume = append(v.resume[:0], f.id...)
-	}
-	if len(f.name) < len("wall:") || string(f.name[:5]) != "wall:" {
-		v.event(f)
-		return
-	}
-	switch string(f.name) {
-	case "wall:hello":
-		v.greet(f)
-	case "wall:gap":
-		v.tellGap(f)
-	case "wall:bye":
-		v.bye = field(f.data, "reason")
-		if v.bye == "" {
-			v.bye = "no reason"
-		}
-	case "wall:retract":
-		v.run.retract(field(f.data, "id"))
-	}
-}
-
-func (v *viewer) greet(f *frame) {
-	if v.greeted != 0 {
-		return
-	}
-	v.greeted = v.now
-	v.release()
-	first := !v.account.started
-	if seq, ok := sequence(f.id); ok && first {
-		v.account.join(seq, v.begin)
-	}
-	v.run.counts.greet(first, v.heard.Sub(v.dialed))
-}
-
-func (v *viewer) tellGap(f *frame) {
-	v.run.counts.gaps.Add(1)
-	from, known := sequence([]byte(field(f.data, "from")))
-	first, ok := sequence([]byte(field(f.data, "first")))
-	if !ok {
-		first = unstored // nothing is held
-	}
-	anew := !known || field(f.data, "reason") != "expired"
-	if anew {
-		from = 0
-	}
-	v.account.tell(from, first, anew)
-}
-
-// event takes an event that somebody published.
-func (v *viewer) event(f *frame) {
-	seq, ok := sequence(f.id)
-	if !ok || !v.account.started {
-		return
-	}
-	if !v.run.publishing {
-		if index := int(seq - v.run.from - 1); seq > v.run.from && index < maxEvents {
-			v.track.see(index, seq)
-			v.account.receive(index, seq)
-			v.got++
-		}
-		return
-	}
-	m, ok := v.run.marks.find(f.data)
-	index := m.number
-	if v.part {
-		index = m.part
-	}
-	if !ok || index < 0 || index >= int(v.track.size.Load()) {
-		return
-	}
-	v.account.receive(index, seq)
-	v.got++
-	switch {
-	case v.pace != steady:
-	case m.sent < v.greeted:
-		v.replayed++
-	default:
-		v.tally.latency.record(v.now - m.sent)
 	}
 }
 
