@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -105,11 +106,12 @@ func TestOwnWall(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	r := callJSON(t, 0, "--viewers", "50", "--duration", "2s", "--rate", "50", "--idle", "100ms", "--data", folder)
-	c := r.Completeness
-	if c.Expected != 50*100 || c.Lost+c.Doubled+c.OutOfOrder+c.Late+c.InGaps != 0 || c.Untouched != 50 {
+	// On a busy computer the generator comes too late for the last events.
+	c, n := r.Completeness, r.Publish.Acknowledged
+	if n < 50 || n > 100 || c.Expected != 50*n || c.Lost+c.Doubled+c.OutOfOrder+c.Late+c.InGaps != 0 || c.Untouched != 50 {
 		t.Errorf("%+v", c)
 	}
-	if r.Viewers.LetIn != 50 || r.Publish.Acknowledged != 100 || r.Deliveries.Total != 5000 || r.Latency.Count != 5000 || r.Reconnects.Back != 0 {
+	if r.Viewers.LetIn != 50 || int(r.Deliveries.Total) != 50*n || r.Latency.Count != 50*n || r.Reconnects.Back != 0 {
 		t.Errorf("%+v", r)
 	}
 	if l := r.Latency; l.P50 <= 0 || l.P50 > l.P90 || l.P90 > l.P99 || l.P99 > l.P999 || l.P999 > l.Max {
@@ -134,7 +136,8 @@ func TestBadDay(t *testing.T) {
 	r := callJSON(t, 0, "--viewers", "60", "--duration", "3s", "--rate", "40", "--idle", "0s", "--as", "raw,json,html",
 		"--storm", "30%", "--storm-every", "500ms", "--slow", "10%", "--stuck", "0.1", "--filtered", "50%")
 	c := r.Completeness
-	if c.Expected != 30*120+30*60 || c.Lost+c.Doubled+c.OutOfOrder+c.Late+c.InGaps != 0 {
+	n := r.Publish.Acknowledged
+	if n < 60 || c.Expected < 30*n+30*(n/2-8) || c.Expected > 30*n+30*(n/2+8) || c.Lost+c.Doubled+c.OutOfOrder+c.Late+c.InGaps != 0 {
 		t.Errorf("%+v", c)
 	}
 	v := r.Viewers
@@ -347,9 +350,14 @@ func post(t *testing.T, wall, secret, text string) {
 
 // Over TLS viewers are read in another way, with the same result.
 func TestTLS(t *testing.T) {
-	target := proxyTo(t, serve(t, ""), "drop", httptest.NewTLSServer)
+	target := proxyTo(t, serve(t, ""), "drop", func(h http.Handler) *httptest.Server {
+		s := httptest.NewUnstartedServer(h)
+		s.Config.ErrorLog = log.New(io.Discard, "", 0) // a connection that is only tried is none to complain of
+		s.StartTLS()
+		return s
+	})
 	r := callJSON(t, 1, "--url", target, "--viewers", "10", "--rate", "40", "--duration", "1s", "--idle", "0s", "--storm", "50%", "--storm-every", "700ms")
-	if c := r.Completeness; c.Lost != 1 || c.Doubled+c.OutOfOrder != 0 || c.Expected != 400 {
+	if c := r.Completeness; c.Lost != 1 || c.Doubled+c.OutOfOrder != 0 || c.Expected != 10*r.Publish.Acknowledged {
 		t.Errorf("%+v", c)
 	}
 }
