@@ -423,7 +423,9 @@ func (p *program) apply(ctx context.Context, cfg *config.Config) error {
 		p.logPart("foreign subjects", p.server.SetForeign(foreignSubjects(cfg)))
 	}
 	for _, w := range old.Walls {
-		if !p.site.has(w.Name) {
+		// Of a wall that is private now, viewers with the right to read come back
+		// with their ids.
+		if now, ok := p.site.wall(w.Name); !ok || now.config.Private && !w.Private {
 			p.streams.EndWall(w.Name)
 		}
 	}
