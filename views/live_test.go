@@ -234,6 +234,25 @@ func TestSilenceRenewsTheStream(t *testing.T) {
 	}
 }
 
+func TestStreamThatDoesNotBeginIsGivenUp(t *testing.T) {
+	s, b := newServer(t), browser(t)
+	v := b.open(s, "")
+	setMute := func(mute bool) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.mute = mute
+	}
+	setMute(true)
+	v.end()
+	v = s.viewer()
+	b.until(`document.getElementById("state").dataset.state === "reconnecting"`)
+	setMute(false)
+	eval[bool](b, `(skipped = 16_000, true)`)
+	v.wait()
+	s.viewer()
+	b.until(live)
+}
+
 func TestPageLetsGoWhenItIsLeft(t *testing.T) {
 	s, b := newServer(t), browser(t)
 	v := b.open(s, "")

@@ -24,6 +24,7 @@ type server struct {
 	page    views.Page
 	refuse  bool // answer event streams 502
 	refused int
+	mute    bool // open event streams and say nothing
 
 	staleBuild string // the build that pages are rendered with, where it is another than that of the streams
 }
@@ -78,7 +79,7 @@ func (s *server) serveEvents(w http.ResponseWriter, r *http.Request) {
 	if refuse {
 		s.refused++
 	}
-	head, build := s.page.Head, s.page.Build
+	head, build, mute := s.page.Head, s.page.Build, s.mute
 	s.mu.Unlock()
 	if refuse {
 		http.Error(w, "bad gateway", http.StatusBadGateway)
@@ -93,7 +94,9 @@ func (s *server) serveEvents(w http.ResponseWriter, r *http.Request) {
 	}
 	v := &viewer{t: s.t, after: after, frames: make(chan string, 2000), gone: make(chan struct{})}
 	w.Header().Set("Content-Type", "text/event-stream")
-	fmt.Fprintf(w, "retry: 100\nid: %s\nevent: wall:hello\ndata: {\"wall\":\"main\",\"build\":%q,\"head\":%q,\"kinds\":[{\"kind\":\"message\",\"label\":\"\"},{\"kind\":\"friend\",\"label\":\"New friend\"},{\"kind\":\"song\"},{\"kind\":\"alert\"},{\"kind\":\"headline\"}]}\n\n", after, build, head)
+	if !mute {
+		fmt.Fprintf(w, "retry: 100\nid: %s\nevent: wall:hello\ndata: {\"wall\":\"main\",\"build\":%q,\"head\":%q,\"kinds\":[{\"kind\":\"message\",\"label\":\"\"},{\"kind\":\"friend\",\"label\":\"New friend\"},{\"kind\":\"song\"},{\"kind\":\"alert\"},{\"kind\":\"headline\"}]}\n\n", after, build, head)
+	}
 	w.(http.Flusher).Flush()
 	select {
 	case s.viewers <- v:
