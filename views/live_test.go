@@ -248,7 +248,11 @@ func TestStreamThatDoesNotBeginIsGivenUp(t *testing.T) {
 	b.until(`document.getElementById("state").dataset.state === "reconnecting"`)
 	setMute(false)
 	eval[bool](b, `(skipped = 16_000, true)`)
+	since := time.Now()
 	v.wait()
+	if waited := time.Since(since); waited > 10*time.Second {
+		t.Errorf("it was given up %v after 16 seconds of nothing", waited)
+	}
 	s.viewer()
 	b.until(live)
 }
