@@ -26,8 +26,12 @@
 //
 // # The generator
 //
-// A viewer is a goroutine that waits in the poller and holds a read buffer only
-// while it reads. The generator watches itself: its CPU, how late its own timers
+// On Linux one goroutine for each processor reads the connections of all
+// viewers, with one system call for what has come; elsewhere, over TLS, and for
+// viewers that are slow on purpose each viewer has one of its own. An idle viewer
+// holds no read buffer (over TLS it does). Parsing costs some 0.25 µs a delivery,
+// the read itself several times as much: where there is little to read at a
+// time, that is the generator's floor. The generator watches itself: its CPU, how late its own timers
 // fire, and whether an event was late because all publishers still waited for
 // acknowledgements or because the generator came too late itself. [Report.Limit]
 // says who was the limit.

@@ -210,5 +210,5 @@ func (r *run) dropSilent() {
 func (v *viewer) silent() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.tcp != nil && (v.pace == steady || v.greeted == 0) && time.Since(v.heard) > silence
+	return v.link != nil && (v.pace == steady || v.greeted == 0) && time.Since(v.heard) > silence
 }

@@ -80,8 +80,9 @@ func (o *Options) Check() error {
 	return o.checkDescriptors(descriptors())
 }
 
-// spareDescriptors is what a process needs beside its connections.
-const spareDescriptors = 100
+// spareDescriptors is what a process needs beside its connections. One that is
+// being handed to a poller has two.
+const spareDescriptors = 100 + parallelConnects
 
 // checkDescriptors says how many viewers fit into the limit on open files.
 func (o *Options) checkDescriptors(limit int) error {

@@ -4,9 +4,14 @@ import "time"
 
 // take reads a piece of the stream.
 func (v *viewer) take(b []byte) error {
-	now := time.Now()
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	return v.takeLocked(b)
+}
+
+// takeLocked is take for who holds the lock.
+func (v *viewer) takeLocked(b []byte) error {
+	now := time.Now()
 	v.heard, v.now, v.got, v.replayed = now, now.Sub(v.run.began), 0, 0
 	err := v.response.feed(b, v)
 	v.tally.delivered.Add(int64(v.got))

@@ -30,6 +30,7 @@ type run struct {
 
 	viewers    []*viewer
 	connecting *semaphore.Weighted
+	pollers    pollers
 	counts     counts
 	tallies    []*tally // of viewers that keep up
 	lazy       *tally   // of the others
@@ -196,6 +197,7 @@ func (r *run) make(ctx context.Context, stop context.CancelCauseFunc) error {
 			v.interrupt()
 		}
 		r.watching.Wait()
+		r.pollers.stop()
 		stopObserving()
 		observers.Wait()
 	}()
@@ -217,6 +219,9 @@ func (r *run) make(ctx context.Context, stop context.CancelCauseFunc) error {
 
 // connect brings the viewers and waits until they are there, or as many as come.
 func (r *run) connect(ctx, watching context.Context) error {
+	if err := r.pollers.start(r.viewers); err != nil {
+		return err
+	}
 	for _, v := range r.viewers {
 		r.watching.Go(func() { v.watch(watching) })
 	}
@@ -265,7 +270,7 @@ func (r *run) bring() {
 	wants := make([]url.Values, o.Viewers)
 	r.viewers = make([]*viewer, o.Viewers)
 	for i := range r.viewers {
-		r.viewers[i] = &viewer{run: r, number: o.Publishers + i, track: r.all, tally: r.tallies[i%tallyShards]}
+		r.viewers[i] = &viewer{run: r, index: i, number: o.Publishers + i, track: r.all, tally: r.tallies[i%tallyShards]}
 		wants[i] = url.Values{}
 		if len(o.As) > 0 && o.As[i%len(o.As)] != "raw" {
 			wants[i].Set("as", o.As[i%len(o.As)])

@@ -41,7 +41,8 @@ const (
 // viewer is one viewer of the wall, over all its connections.
 type viewer struct {
 	run    *run
-	number int
+	index  int    // among the viewers
+	number int    // of its connection, for a source address
 	path   string // of its stream
 	pace   pace
 	track  *track
@@ -50,7 +51,7 @@ type viewer struct {
 
 	mu       sync.Mutex // guards what follows
 	account  account
-	tcp      *net.TCPConn // nil between connections
+	link     link // nil between connections
 	response response
 	refused  bool   // for good
 	cut      bool   // by us
@@ -100,7 +101,7 @@ func (v *viewer) refuse(err error) {
 
 // away reports whether the viewer was let in once, and is on its way back.
 func (v *viewer) away() bool {
-	return v.account.started && !v.refused && (v.tcp == nil || v.greeted == 0)
+	return v.account.started && !v.refused && (v.link == nil || v.greeted == 0)
 }
 
 // pauseBefore enters how a connection ended and says when to come back.
@@ -174,7 +175,7 @@ func (v *viewer) open(ctx context.Context, tcp *net.TCPConn) []byte {
 	if ctx.Err() != nil {
 		return nil
 	}
-	v.tcp = tcp
+	v.link = tcpLink{tcp}
 	if v.pace != steady && !v.run.catchingUp() {
 		_ = tcp.SetReadBuffer(lazyBuffer) // where it can't be set the test is milder
 	}
@@ -193,13 +194,22 @@ func (v *viewer) open(ctx context.Context, tcp *net.TCPConn) []byte {
 func (v *viewer) interrupt() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.tcp == nil {
+	if v.link == nil {
 		return
 	}
 	v.cut = true
-	_ = v.tcp.SetLinger(0)
-	_ = v.tcp.Close()
-	v.tcp = nil
+	v.link.abort()
+	v.link = nil
+}
+
+// link is a viewer's connection, as seen by those who cut it.
+type link interface{ abort() }
+
+type tcpLink struct{ *net.TCPConn }
+
+func (l tcpLink) abort() {
+	_ = l.SetLinger(0) // then the end is only a politer one
+	_ = l.Close()
 }
 
 // read reads the stream at the viewer's pace.
@@ -207,8 +217,16 @@ func (v *viewer) read(ctx context.Context, conn net.Conn) error {
 	defer func() {
 		v.mu.Lock()
 		defer v.mu.Unlock()
-		v.tcp = nil
+		v.link = nil
 	}()
+	if v.pace == steady {
+		if ended, err := v.run.pollers.adopt(v, conn); ended != nil || err != nil {
+			if err == nil {
+				err = <-ended
+			}
+			return err
+		}
+	}
 	receive := newReceiver(conn, v.take)
 	for {
 		limit := readBytes
@@ -229,8 +247,8 @@ func (v *viewer) read(ctx context.Context, conn net.Conn) error {
 func (v *viewer) setBuffer(bytes int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.tcp != nil {
-		_ = v.tcp.SetReadBuffer(bytes) // it is then only slower
+	if tcp, ok := v.link.(tcpLink); ok {
+		_ = tcp.SetReadBuffer(bytes) // it is then only slower
 	}
 }
 
