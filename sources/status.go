@@ -21,14 +21,15 @@ const (
 // Status is how an instance is doing. Its texts are for people; they hold no
 // stack.
 type Status struct {
-	Name, Type string
-	State      State
-	Since      time.Time // when State was entered
-	LastEvent  time.Time // when its newest event was stored; zero before the first
-	Events     uint64    // stored since this process runs the instance
-	Restarts   uint64    // runs after the first
-	LastError  string    // why it was restarted last; stays after it has recovered
-	Warning    string    // what is wrong now; empty when nothing is
+	Name      string    `json:"name"`
+	Type      string    `json:"type"`
+	State     State     `json:"state"`
+	Since     time.Time `json:"since"`                // when State was entered
+	LastEvent time.Time `json:"last_event,omitzero"`  // when its newest event was stored; zero before the first
+	Events    uint64    `json:"events"`               // stored since this process runs the instance
+	Restarts  uint64    `json:"restarts"`             // runs after the first
+	LastError string    `json:"last_error,omitempty"` // why it was restarted last; stays after it has recovered
+	Warning   string    `json:"warning,omitempty"`    // what is wrong now; empty when nothing is
 }
 
 // progress is a Status that changes.

@@ -228,11 +228,6 @@ func (s *Server) ClientURL() string {
 	return ""
 }
 
-// Reauthenticate ends the connections of clients whose name or secret is no
-// longer accepted, or whose rights have changed; they may come back with the
-// new ones.
-func (s *Server) Reauthenticate() { s.auth.reauthenticate() }
-
 // Close stops the server and gives the folder back. Connections should be
 // closed before.
 func (s *Server) Close() error {

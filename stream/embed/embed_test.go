@@ -166,35 +166,3 @@ func TestProducersAreIsolated(t *testing.T) {
 		t.Errorf("%d events on the wall secret, want none", got)
 	}
 }
-
-func TestReauthenticateEndsRevokedClients(t *testing.T) {
-	valid := make(chan bool, 1)
-	valid <- true
-	s := start(t, embed.Config{
-		Folder: t.TempDir(), Listen: "127.0.0.1:0",
-		Authenticate: func(string, string) ([]string, bool) {
-			ok := <-valid
-			valid <- ok
-			return []string{"wall.main.push"}, ok
-		},
-	})
-	closed := make(chan struct{})
-	nc, err := nats.Connect(s.ClientURL(), nats.UserInfo("ci", "x"), nats.NoReconnect(),
-		nats.ClosedHandler(func(*nats.Conn) { close(closed) }))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	s.Reauthenticate()
-	if err := nc.Flush(); err != nil {
-		t.Fatalf("a client whose rights did not change was ended: %v", err)
-	}
-	<-valid
-	valid <- false
-	s.Reauthenticate()
-	select {
-	case <-closed:
-	case <-time.After(10 * time.Second):
-		t.Fatal("a client whose token was revoked is still connected")
-	}
-}
