@@ -142,6 +142,9 @@ export function connect(address, last, on) {
     es.onerror = () => {
       if (es !== source) return;
       lose();
+      // The browser asks again by itself; the next answer is awaited from now on.
+      greeted = false;
+      heard = Date.now();
       // Anything but an event stream ends an EventSource for good.
       if (es.readyState === EventSource.CLOSED) retry();
     };
