@@ -56,7 +56,7 @@ func setupBench(flags *pflag.FlagSet) func(context.Context, *invocation) error {
 		if err := o.Check(); err != nil {
 			return usagef("%v", err)
 		}
-		if err := existing.benchTarget(inv, &o); err != nil {
+		if err := existing.benchTarget(ctx, inv, &o); err != nil {
 			return err
 		}
 		progress := &progressLine{out: inv.stderr, rewrite: terminal(inv.stderr)}
@@ -82,13 +82,17 @@ func setupBench(flags *pflag.FlagSet) func(context.Context, *invocation) error {
 
 // benchTarget says what is tested: the wall at --url, or one that is started for
 // it.
-func (f remoteFlags) benchTarget(inv *invocation, o *bench.Options) error {
+func (f remoteFlags) benchTarget(ctx context.Context, inv *invocation, o *bench.Options) error {
 	if *f.url != "" {
 		r, err := f.connectURL()
 		if err != nil {
 			return err
 		}
-		o.Target = bench.Target{Base: r.base, Wall: r.wall, Token: r.token}
+		wall, err := r.wallOr(ctx, "")
+		if err != nil {
+			return err
+		}
+		o.Target = bench.Target{Base: r.base, Wall: wall, Token: r.token}
 		return nil
 	}
 	if *f.token != "" || o.PID != 0 {

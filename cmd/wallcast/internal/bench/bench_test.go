@@ -312,6 +312,10 @@ func TestOptions(t *testing.T) {
 func TestNoWall(t *testing.T) {
 	t.Parallel()
 	wall := serve(t, "")
+	first := strings.TrimSuffix(wall, "/walls/main") // a server's address is that of its first wall
+	if r := callJSON(t, 0, "--url", first, "--viewers", "2", "--duration", "200ms", "--idle", "0s"); r.Target != wall || r.Deliveries.Total == 0 {
+		t.Errorf("of %s, %s was tested", first, r.Target)
+	}
 	for url, want := range map[string]string{
 		"http://127.0.0.1:1":                     `wallcast: http://127\.0\.0\.1:1 does not answer: .*refused`,
 		strings.Replace(wall, "main", "none", 1): `wallcast: the wall http://\S+/walls/none can't be watched: .*none`,
