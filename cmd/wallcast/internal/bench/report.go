@@ -12,14 +12,14 @@ import (
 // otherwise, memory is in bytes, shares are of all processors that this process may use.
 type Report struct {
 	Target    string  `json:"target"`
-	Own       bool    `json:"own"`       // the wall was started for the test
-	Seconds   float64 `json:"seconds"`   // for which events were published
-	Stopped   bool    `json:"stopped"`   // before its time
-	WatchOnly string  `json:"watchOnly"` // why nothing was published; empty: events were
+	Own       bool    `json:"own"`        // the wall was started for the test
+	Seconds   float64 `json:"seconds"`    // for which events were published
+	Stopped   bool    `json:"stopped"`    // before its time
+	WatchOnly string  `json:"watch_only"` // why nothing was published; empty: events were
 
 	Viewers struct {
 		Asked    int      `json:"asked"`
-		LetIn    int      `json:"letIn"`
+		LetIn    int      `json:"let_in"`
 		Slow     int      `json:"slow"`
 		Stuck    int      `json:"stuck"`
 		Filtered int      `json:"filtered"`
@@ -27,13 +27,13 @@ type Report struct {
 	} `json:"viewers"`
 
 	Connect struct {
-		PerSecond float64     `json:"perSecond"`
-		Hello     Percentiles `json:"hello"`      // from dialing to the first wall:hello
-		HelloBack Percentiles `json:"helloAgain"` // the same of viewers that came back
+		PerSecond float64     `json:"per_second"`
+		Hello     Percentiles `json:"hello"`       // from dialing to the first wall:hello
+		HelloBack Percentiles `json:"hello_again"` // the same of viewers that came back
 	} `json:"connect"`
 
 	Publish struct {
-		AskedRate    float64        `json:"askedRate"` // 0: as fast as acknowledged
+		AskedRate    float64        `json:"asked_rate"` // 0: as fast as acknowledged
 		Rate         float64        `json:"rate"`
 		Acknowledged int            `json:"acknowledged"`
 		Payload      int            `json:"payload"`
@@ -46,7 +46,7 @@ type Report struct {
 
 	Deliveries struct {
 		Total     int64   `json:"total"`
-		PerSecond float64 `json:"perSecond"` // while events were published
+		PerSecond float64 `json:"per_second"` // while events were published
 		Replayed  int64   `json:"replayed"`
 		Bytes     int64   `json:"bytes"`
 	} `json:"deliveries"`
@@ -57,10 +57,10 @@ type Report struct {
 		Expected   int `json:"expected"`
 		Lost       int `json:"lost"`
 		Doubled    int `json:"doubled"`
-		OutOfOrder int `json:"outOfOrder"`
+		OutOfOrder int `json:"out_of_order"`
 		Late       int `json:"late"`      // still on their way when the run ended
 		Gaps       int `json:"gaps"`      // that were told of
-		InGaps     int `json:"inGaps"`    // events that are missing, and were told of
+		InGaps     int `json:"in_gaps"`   // events that are missing, and were told of
 		Untouched  int `json:"untouched"` // viewers with nothing to complain of
 	} `json:"completeness"`
 
@@ -76,8 +76,8 @@ type Report struct {
 
 	Generator struct {
 		Share    float64     `json:"share"`
-		TimerLag Percentiles `json:"timerLag"` // how late its own timers fire
-		Others   float64     `json:"others"`   // share of other programs of this computer
+		TimerLag Percentiles `json:"timer_lag"` // how late its own timers fire
+		Others   float64     `json:"others"`    // share of other programs of this computer
 	} `json:"generator"`
 
 	Limit Limit    `json:"limit"`
@@ -87,13 +87,13 @@ type Report struct {
 // ServerUse is what the wall's process used.
 type ServerUse struct {
 	Share            float64 `json:"share"`
-	CPUMicroseconds  float64 `json:"cpuMicrosecondsPerDelivery"`
-	Before           int64   `json:"residentBefore"`
-	Idle             int64   `json:"residentIdle"`
-	Most             int64   `json:"residentMost"`
-	IdlePerViewer    int64   `json:"perIdleViewer"`
-	MostPerViewer    int64   `json:"perViewerAtMost"`
-	PrivatePerViewer int64   `json:"privatePerIdleViewer"` // without what is mapped from files
+	CPUMicroseconds  float64 `json:"cpu_microseconds_per_delivery"`
+	Before           int64   `json:"resident_before"`
+	Idle             int64   `json:"resident_idle"`
+	Most             int64   `json:"resident_most"`
+	IdlePerViewer    int64   `json:"per_idle_viewer"`
+	MostPerViewer    int64   `json:"per_viewer_at_most"`
+	PrivatePerViewer int64   `json:"private_per_idle_viewer"` // without what is mapped from files
 }
 
 // Percentiles are those of a latency, in milliseconds.
