@@ -72,6 +72,32 @@ func mainWall() jetstream.Wall {
 	return jetstream.Wall{Name: "main", Events: 100_000, Age: 24 * time.Hour, Bytes: 256 << 20, History: 100, Payload: 64 << 10}
 }
 
+// keepConnections is set where the HTTP server is to keep its connections, each
+// with a goroutine.
+var keepConnections bool
+
+// onBothPaths runs a test twice: with writers that own the connections, where
+// the system has them, and with a goroutine each.
+func onBothPaths(t *testing.T, test func(*testing.T)) {
+	t.Run("writers", test)
+	t.Run("goroutines", func(t *testing.T) {
+		keepConnections = true
+		defer func() { keepConnections = false }()
+		test(t)
+	})
+}
+
+// kept is a response whose connection can't be taken over.
+type kept struct{ w http.ResponseWriter }
+
+func (k kept) Header() http.Header         { return k.w.Header() }
+func (k kept) Write(b []byte) (int, error) { return k.w.Write(b) }
+func (k kept) WriteHeader(status int)      { k.w.WriteHeader(status) }
+func (k kept) FlushError() error           { return http.NewResponseController(k.w).Flush() }
+func (k kept) SetWriteDeadline(at time.Time) error {
+	return http.NewResponseController(k.w).SetWriteDeadline(at)
+}
+
 // serve puts a Server on a real port.
 func serve(t *testing.T, cfg sse.Config) *site {
 	t.Helper()
@@ -79,7 +105,11 @@ func serve(t *testing.T, cfg sse.Config) *site {
 		cfg.Drain = 10 * time.Millisecond
 	}
 	s := &site{Server: sse.New(cfg), reader: cfg.Reader, t: t}
+	keep := keepConnections
 	s.http = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if keep {
+			w = kept{w}
+		}
 		wall, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/walls/"), "/")
 		s.ServeEvents(w, r, wall)
 	}))

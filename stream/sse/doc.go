@@ -81,14 +81,39 @@
 // up to 64 KiB, and writes it at once; one whose write is stuck for
 // Config.WriteTimeout is dropped. Who falls out of the window in memory is
 // served on from the store, a stretch at a time, until the window has it again.
+// A client that vanishes without a word is found by the kernel, when what was
+// sent is not acknowledged for twice that time.
 //
 // # Concurrency
 //
 // One goroutine per wall that somebody watches reads the store and fills the
-// wall's window, which is bounded by entries and bytes. A viewer is a cursor
-// into the window; it runs on its request's goroutine and holds a buffer only
-// while it writes. Each representation of an event is encoded by the first
+// wall's window (feed), which is bounded by entries and bytes. A viewer is a
+// cursor into the window. Each representation of an event is encoded by the first
 // viewer that needs it and shared by all others. Of a burst, viewers are woken
 // at most every 5 ms. A wall that nobody has watched for a minute is no longer
 // read and costs nothing.
+//
+// Over HTTP/2 and TLS, where the response can't be taken from the HTTP server,
+// and on systems other than Linux, a viewer runs on its request's goroutine and
+// holds a buffer only while it writes.
+//
+// Over plain HTTP/1.1, the request's goroutine finds out where the viewer begins
+// and sends the opening of the stream. Then it takes the connection from the HTTP
+// server and gives its descriptor to one of a few writers, one per processor.
+// Goroutine, buffers and all that the Go runtime holds of the connection are
+// free; what stays is a client of about 300 bytes.
+//
+// A writer is one goroutine with an inbox: new clients, feeds that have news,
+// connections that are ready or gone (epoll tells), and stretches that were read
+// from the store. It goes through its clients and writes to each what is pending,
+// in one write that doesn't block. Clients in the same place (cursor, kinds,
+// representation) get the same bytes: a segment, the chunk of a chunked
+// response, which is put together for the first of them. A client whose
+// connection takes no more keeps the rest, a part of the shared segment, until
+// epoll reports that it can be written to. One that is no longer in the window is
+// served by a goroutine that reads the store and puts the result into the inbox;
+// only a few of these run at a time.
+//
+// What remains is one write system call for a viewer and wake-up, of 4 to 6 µs,
+// nearly all of it TCP; with a burst it is shared by the events of 5 ms.
 package sse

@@ -55,14 +55,34 @@ type connection struct {
 	timeout time.Duration
 	clear   bool // a write deadline that passes between writes ends the stream
 	log     *slog.Logger
+	end     func() // when the stream has ended
 }
 
 // connect sets the headers and sends nothing yet.
 func (s *Server) connect(w http.ResponseWriter, r *http.Request) *connection {
-	c := &connection{w, http.NewResponseController(w), s.cfg.WriteTimeout, r.ProtoMajor >= 2, s.cfg.Log}
+	c := &connection{w, http.NewResponseController(w), s.cfg.WriteTimeout, r.ProtoMajor >= 2, s.cfg.Log, func() {}}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no")
 	return c
+}
+
+// isPlain reports whether what is written is sent as it is, in chunks, over a
+// connection that serves this request alone and can be had from the HTTP server.
+func (c *connection) isPlain(r *http.Request) bool {
+	h := c.w.Header()
+	if r.ProtoMajor != 1 || r.ProtoMinor == 0 || r.TLS != nil || h.Get("Content-Encoding") != "" || h.Get("Transfer-Encoding") != "" {
+		return false
+	}
+	for w := c.w; ; {
+		if _, ok := w.(http.Hijacker); ok {
+			return true
+		}
+		wrapper, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return false
+		}
+		w = wrapper.Unwrap()
+	}
 }
 
 // write sends b at once. An error means that the client is gone or stuck.
@@ -97,21 +117,37 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request, wall string
 		s.turnAway(c, err)
 		return
 	}
-	defer release()
+	adopted, done := false, release
+	defer func() {
+		if !adopted {
+			done()
+		}
+	}()
 	h, leave, err := s.hub(wall)
 	if err != nil {
 		s.turnAway(c, err)
 		return
 	}
-	defer leave()
+	done = func() { leave(); release() }
 	v, begin, err := h.join(r.Context(), q)
 	if err != nil {
 		s.turnAway(c, err)
 		return
 	}
 	h.viewers.Add(1)
-	defer h.viewers.Add(-1)
-	s.pump(r.Context(), c, v, q.rep, s.opening(v, begin, q.rep))
+	done = func() { h.viewers.Add(-1); leave(); release() }
+	opening := s.opening(v, begin, q.rep)
+	if c.isPlain(r) {
+		if c.write(opening) != nil {
+			return
+		}
+		opening = nil
+		if c, adopted = s.adopt(c, v, q.rep, done); adopted {
+			return
+		}
+		defer c.end()
+	}
+	s.pump(r.Context(), c, v, q.rep, opening)
 }
 
 // turnAway ends a stream that did not begin. It sends no id: the client keeps

@@ -64,7 +64,9 @@ type feed struct {
 	low     uint64   // the window is complete after this sequence
 	pos     uint64   // everything up to here has been read
 	ping    ping
+	taken   uint64        // counts retractions
 	changed chan struct{} // closed and replaced when there is news
+	desks   []desk        // told the same
 	woken   time.Time
 	waking  bool // a wake-up is due
 
@@ -75,6 +77,9 @@ type feed struct {
 	reason string        // why, for wall:bye; set before ended is closed
 	once   sync.Once
 }
+
+// desk is told about news of a feed. It must not block, nor call the feed.
+type desk interface{ notify() }
 
 // ping is the newest wall:ping of a feed.
 type ping struct {
@@ -99,7 +104,31 @@ func (f *feed) end(reason string) {
 	f.once.Do(func() {
 		f.reason = reason
 		close(f.ended)
+		f.notify()
 	})
+}
+
+// enrol has d told about news from now on.
+func (f *feed) enrol(d desk) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.desks = append(f.desks, d)
+}
+
+// dismiss undoes enrol.
+func (f *feed) dismiss(d desk) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.desks = slices.DeleteFunc(f.desks, func(other desk) bool { return other == d })
+}
+
+// notify makes the desks look at the feed again.
+func (f *feed) notify() {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	for _, d := range f.desks {
+		d.notify()
+	}
 }
 
 // add appends an entry that was read. One that was read before is ignored.
@@ -173,6 +202,7 @@ func (f *feed) retractLocked(target stream.ID, at uint64) {
 	if target.Epoch != f.epoch || target.Seq == 0 {
 		return
 	}
+	f.taken++
 	i := f.searchLocked(target.Seq - 1)
 	if i == len(f.window) || f.window[i].seq != target.Seq {
 		return
@@ -261,6 +291,9 @@ func (f *feed) wakeNowLocked() {
 	f.woken = time.Now()
 	close(f.changed)
 	f.changed = make(chan struct{})
+	for _, d := range f.desks {
+		d.notify()
+	}
 }
 
 // sendPing puts a ping behind what has been read so far.
@@ -280,12 +313,27 @@ func (f *feed) position() (uint64, <-chan struct{}) {
 	return f.pos, f.changed
 }
 
+// moment says how far a feed is. What was made for a viewer at one moment is
+// right for another viewer in the same place as long as no later one matters.
+type moment struct {
+	pos   uint64 // everything up to here has been read
+	taken uint64 // retractions so far
+	ping  ping   // the newest
+}
+
+// moment returns how far the feed is now.
+func (f *feed) moment() moment {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return moment{f.pos, f.taken, f.ping}
+}
+
 // pending is what a feed has for a cursor.
 type pending struct {
+	moment
 	entries []*entry
 	through uint64          // the position after them
-	low     uint64          // the window is complete after this; when it is after the cursor, nothing else is set
-	ping    ping            // the newest
+	low     uint64          // the window is complete after this; when it is after the cursor, there are no entries
 	news    <-chan struct{} // closed when there is more; nil when there is already
 }
 
@@ -293,7 +341,7 @@ type pending struct {
 func (f *feed) after(cursor uint64, room []*entry) pending {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	p := pending{low: f.low, ping: f.ping}
+	p := pending{low: f.low, moment: moment{f.pos, f.taken, f.ping}}
 	if cursor < f.low {
 		return p
 	}

@@ -13,7 +13,9 @@ import (
 	"github.com/wallcast/wallcast/stream/sse"
 )
 
-func TestGap(t *testing.T) {
+func TestGap(t *testing.T) { onBothPaths(t, checkGap) }
+
+func checkGap(t *testing.T) {
 	t.Run("jetstream", func(t *testing.T) {
 		wall := mainWall()
 		wall.Events = 5

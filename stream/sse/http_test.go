@@ -24,7 +24,9 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-func TestFullServer(t *testing.T) {
+func TestFullServer(t *testing.T) { onBothPaths(t, checkFullServer) }
+
+func checkFullServer(t *testing.T) {
 	m := newMemory("main")
 	s := serve(t, sse.Config{Reader: m, Viewers: 2})
 	first, _ := s.watch("", "")
@@ -45,7 +47,9 @@ func TestFullServer(t *testing.T) {
 	s.watch("", "")
 }
 
-func TestFullAddress(t *testing.T) {
+func TestFullAddress(t *testing.T) { onBothPaths(t, checkFullAddress) }
+
+func checkFullAddress(t *testing.T) {
 	s := serve(t, sse.Config{Reader: newMemory("main"), PerAddress: 1})
 	s.watch("", "")
 	if last := s.watchRaw("", "").ended(); !strings.Contains(last.Data, `"full"`) {
@@ -53,7 +57,9 @@ func TestFullAddress(t *testing.T) {
 	}
 }
 
-func TestEndWall(t *testing.T) {
+func TestEndWall(t *testing.T) { onBothPaths(t, checkEndWall) }
+
+func checkEndWall(t *testing.T) {
 	m := newMemory("main")
 	var gone atomic.Bool
 	s := serve(t, sse.Config{Reader: m, Walls: func(string) bool { return !gone.Load() }})
@@ -75,7 +81,9 @@ func TestEndWall(t *testing.T) {
 	r.want("", id, "0")
 }
 
-func TestClientLeaves(t *testing.T) {
+func TestClientLeaves(t *testing.T) { onBothPaths(t, checkClientLeaves) }
+
+func checkClientLeaves(t *testing.T) {
 	s := serve(t, sse.Config{Reader: newMemory("main")})
 	r, _ := s.watch("", "")
 	if n := s.Viewers("main"); n != 1 {
@@ -143,7 +151,9 @@ func TestServerTimeoutsDoNotMatter(t *testing.T) {
 	}
 }
 
-func TestHeaders(t *testing.T) {
+func TestHeaders(t *testing.T) { onBothPaths(t, checkHeaders) }
+
+func checkHeaders(t *testing.T) {
 	s := serve(t, sse.Config{Reader: newMemory("main")})
 	for accept, kind := range map[string]string{
 		"":                       "text/event-stream",
@@ -201,7 +211,9 @@ func (w *writes) Write(b []byte) (int, error) { w.n.Add(1); return len(b), nil }
 func (w *writes) Flush()                      {}
 
 // A client that vanishes without a word is found by its pings.
-func TestStuckConnection(t *testing.T) {
+func TestStuckConnection(t *testing.T) { onBothPaths(t, checkStuckConnection) }
+
+func checkStuckConnection(t *testing.T) {
 	m := newMemory("main")
 	s := serve(t, sse.Config{Reader: m, WriteTimeout: 100 * time.Millisecond, WindowEntries: 50})
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.http.URL, "http://"))

@@ -21,7 +21,9 @@ import (
 
 // TestEverythingOnceInOrder lets publishers and viewers loose on a wall. The
 // viewers' connections are cut anywhere, in mid-frame too.
-func TestEverythingOnceInOrder(t *testing.T) {
+func TestEverythingOnceInOrder(t *testing.T) { onBothPaths(t, checkEverythingOnceInOrder) }
+
+func checkEverythingOnceInOrder(t *testing.T) {
 	t.Run("all is kept", func(t *testing.T) { testRandom(t, 100_000) })
 	t.Run("little is kept", func(t *testing.T) { testRandom(t, 60) })
 }

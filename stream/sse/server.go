@@ -100,7 +100,8 @@ type Server struct {
 	stop     context.CancelFunc
 	stopping chan struct{} // closed when streams are to end
 	open     sync.WaitGroup
-	readers  sync.WaitGroup
+	readers  sync.WaitGroup // and writers
+	writers  writers
 
 	mu      sync.Mutex
 	stopped bool
@@ -233,6 +234,9 @@ func (s *Server) EndWall(wall string) {
 	}
 	delete(s.hubs, wall)
 	close(h.removed)
+	if f := h.current(); f != nil {
+		f.notify()
+	}
 	if h.refs == 0 {
 		h.stop()
 	}

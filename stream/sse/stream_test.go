@@ -17,7 +17,9 @@ import (
 	"github.com/wallcast/wallcast/stream/sse"
 )
 
-func TestLiveStream(t *testing.T) {
+func TestLiveStream(t *testing.T) { onBothPaths(t, checkLiveStream) }
+
+func checkLiveStream(t *testing.T) {
 	s := newSite(t, mainWall(), sse.Config{Build: "b1", Label: func(_, kind string) string { return strings.ToUpper(kind) }})
 	old := s.publish("wall.main.song.jazz", "before")
 	r, hello := s.watch("", "")
@@ -35,7 +37,9 @@ func TestLiveStream(t *testing.T) {
 	r.want("", s.publish("wall.main.message", "again"), "again")
 }
 
-func TestRepresentations(t *testing.T) {
+func TestRepresentations(t *testing.T) { onBothPaths(t, checkRepresentations) }
+
+func checkRepresentations(t *testing.T) {
 	var rendered atomic.Int64
 	s := newSite(t, mainWall(), sse.Config{Render: func(e stream.Event) ([]byte, error) {
 		rendered.Add(1)
@@ -83,7 +87,9 @@ func TestRepresentations(t *testing.T) {
 	r.want("", good, "<p>\ngood</p>")
 }
 
-func TestKindsFilter(t *testing.T) {
+func TestKindsFilter(t *testing.T) { onBothPaths(t, checkKindsFilter) }
+
+func checkKindsFilter(t *testing.T) {
 	s := newSite(t, mainWall(), sse.Config{})
 	s.publish("wall.main.message", "m0")
 	song := s.publish("wall.main.song.a", "s0")
@@ -101,7 +107,9 @@ func TestKindsFilter(t *testing.T) {
 	r.want("wall:retract", retracted, fmt.Sprintf(`{"id":%q}`, m))
 }
 
-func TestResume(t *testing.T) {
+func TestResume(t *testing.T) { onBothPaths(t, checkResume) }
+
+func checkResume(t *testing.T) {
 	s := newSite(t, mainWall(), sse.Config{})
 	var ids []stream.ID
 	for i := range 6 {
@@ -136,7 +144,9 @@ func TestResume(t *testing.T) {
 	}
 }
 
-func TestRetract(t *testing.T) {
+func TestRetract(t *testing.T) { onBothPaths(t, checkRetract) }
+
+func checkRetract(t *testing.T) {
 	s := newSite(t, mainWall(), sse.Config{})
 	a := s.publish("wall.main.message", "a")
 	v1 := s.publish("wall.main.song.jazz", "v1")
@@ -198,7 +208,9 @@ func TestRetract(t *testing.T) {
 	}
 }
 
-func TestSnapshotJoinsStream(t *testing.T) {
+func TestSnapshotJoinsStream(t *testing.T) { onBothPaths(t, checkSnapshotJoinsStream) }
+
+func checkSnapshotJoinsStream(t *testing.T) {
 	s := newSite(t, mainWall(), sse.Config{})
 	for i := range 10 {
 		s.publish("wall.main.message", fmt.Sprint(i))
@@ -223,7 +235,9 @@ func TestSnapshotJoinsStream(t *testing.T) {
 	}
 }
 
-func TestOlderThanTheWindow(t *testing.T) {
+func TestOlderThanTheWindow(t *testing.T) { onBothPaths(t, checkOlderThanTheWindow) }
+
+func checkOlderThanTheWindow(t *testing.T) {
 	s := newSite(t, mainWall(), sse.Config{WindowEntries: 10})
 	var ids []stream.ID
 	for i := range 3000 {
@@ -257,7 +271,9 @@ func TestOlderThanTheWindow(t *testing.T) {
 	}
 }
 
-func TestHostilePayloads(t *testing.T) {
+func TestHostilePayloads(t *testing.T) { onBothPaths(t, checkHostilePayloads) }
+
+func checkHostilePayloads(t *testing.T) {
 	s := newSite(t, mainWall(), sse.Config{})
 	r, _ := s.watch("", "")
 	j, _ := s.watch("?as=json", "")
@@ -287,7 +303,9 @@ func TestHostilePayloads(t *testing.T) {
 	}
 }
 
-func TestBadRequests(t *testing.T) {
+func TestBadRequests(t *testing.T) { onBothPaths(t, checkBadRequests) }
+
+func checkBadRequests(t *testing.T) {
 	s := newSite(t, mainWall(), sse.Config{})
 	for query, status := range map[string]int{
 		"?as=xml": 400, "?as=html": 400, "?last=x": 400, "?last=-1": 400, "?kinds=A": 400,

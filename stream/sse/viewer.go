@@ -45,11 +45,11 @@ type viewer struct {
 
 // batch is what a viewer gets next, in order.
 type batch struct {
+	moment
 	gap     *gap // what is missing before the entries
 	entries []*entry
 	through uint64          // the position after the entries
 	fetched bool            // read from the store, for this viewer alone
-	ping    ping            // the newest
 	news    <-chan struct{} // closed when there is more; nil when there is already
 	room    []*entry
 	out     []byte
@@ -73,12 +73,18 @@ func (b *batch) free() {
 
 // take fills b with what follows the cursor, which it leaves where it is.
 func (v *viewer) take(ctx context.Context, b *batch) error {
-	p := v.feed.after(v.cursor, b.room[:0])
-	b.gap, b.entries, b.through, b.ping, b.news, b.fetched = nil, p.entries, p.through, p.ping, p.news, false
-	if v.cursor < p.low {
-		return v.fetch(ctx, b, p.low)
+	if low := v.look(b); v.cursor < low {
+		return v.fetch(ctx, b, low)
 	}
 	return nil
+}
+
+// look fills b from the window, which is complete after the sequence that it
+// returns. When that is after the cursor, there is nothing in b.
+func (v *viewer) look(b *batch) (low uint64) {
+	p := v.feed.after(v.cursor, b.room[:0])
+	b.moment, b.gap, b.entries, b.through, b.news, b.fetched = p.moment, nil, p.entries, p.through, p.news, false
+	return p.low
 }
 
 // fetch fills b from the store: the cursor is at what the window no longer
@@ -161,13 +167,16 @@ func (h *hub) survivors(ctx context.Context, f *feed, after, before uint64) ([]*
 	return entries, nil
 }
 
+// isOwed reports whether a ping is still to be sent to the viewer.
+func (v *viewer) isOwed(p ping) bool { return p.number > v.pinged && p.seq >= v.cursor }
+
 // encode appends to b.out what the batch means for the viewer, and moves the
 // cursor behind it. Where that is much it stops early; the next take goes on.
 func (v *viewer) encode(b *batch, rep representation) {
 	if b.gap != nil {
 		b.out = appendOurs(b.out, gapEvent, v.feed.id(v.cursor), b.gap)
 	}
-	ping := b.ping.number > v.pinged && b.ping.seq >= v.cursor && !b.fetched
+	ping := v.isOwed(b.ping) && !b.fetched
 	for _, e := range b.entries {
 		if ping && b.ping.seq < e.seq {
 			b.out, ping, v.pinged = append(b.out, b.ping.block...), false, b.ping.number

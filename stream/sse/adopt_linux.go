@@ -1,0 +1,119 @@
+package sse
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// unsentLimit bounds what the kernel keeps for a viewer that reads slowly,
+// beyond what is on its way, in bytes.
+const unsentLimit = 128 << 10
+
+// adopt gives a stream that has begun over plain HTTP/1.1 to a writer. The
+// connection is then no longer the HTTP server's, whose goroutine and buffers
+// are free, and done is called when the stream has ended. Where it reports
+// false, the stream goes on with the connection that it returns.
+func (s *Server) adopt(c *connection, v *viewer, rep representation, done func()) (*connection, bool) {
+	conn, _, err := c.control.Hijack()
+	if err != nil {
+		return c, false
+	}
+	fd, err := -1, errors.ErrUnsupported
+	w := s.writers.pick(s)
+	if w != nil {
+		fd, err = descriptor(conn)
+	}
+	if err != nil {
+		own := chunked{conn}
+		return &connection{own, http.NewResponseController(own), c.timeout, false, c.log, own.end}, false
+	}
+	_ = conn.Close() // its socket stays open, as fd
+	w.post(&client{viewer: *v, rep: rep, kinds: strings.Join(v.filter, ","), fd: fd, done: done})
+	return nil, true
+}
+
+// descriptor returns a descriptor of a TCP connection that the Go runtime knows
+// nothing of and that doesn't block.
+func descriptor(conn net.Conn) (int, error) {
+	tcp, ok := conn.(*net.TCPConn)
+	if !ok {
+		return -1, unix.ENOTSUP
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	var fd int
+	var dupErr error
+	err = raw.Control(func(old uintptr) { fd, dupErr = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0) })
+	return fd, errors.Join(err, dupErr)
+}
+
+// tune lets the kernel find out that a viewer is gone, and keeps it from
+// holding megabytes for one that reads slowly.
+func tune(fd int, timeout time.Duration) {
+	// A system that does not know them serves as well, if not so thriftily.
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(timeout.Milliseconds()))
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsentLimit)
+}
+
+// writers are the writers of a Server, started when the first viewer comes.
+type writers struct {
+	all  []*writer // guarded by Server.mu
+	next int
+}
+
+// pick returns a writer, or nil when there is none to be had.
+func (p *writers) pick(s *Server) *writer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p.all == nil && !s.stopped {
+		p.all = s.startWriters()
+	}
+	if len(p.all) == 0 {
+		return nil
+	}
+	p.next = (p.next + 1) % len(p.all)
+	return p.all[p.next]
+}
+
+// lastChunk ends a chunked response.
+const lastChunk = "0\r\n\r\n"
+
+// frame makes a chunk of what is not empty.
+func frame(b []byte) []byte {
+	if len(b) == 0 {
+		return nil
+	}
+	f := make([]byte, 0, len(b)+len("10000\r\n\r\n"))
+	f = strconv.AppendUint(f, uint64(len(b)), 16)
+	f = append(f, "\r\n"...)
+	f = append(f, b...)
+	return append(f, "\r\n"...)
+}
+
+// chunked goes on with a chunked response where the HTTP server has left off.
+type chunked struct{ net.Conn }
+
+func (c chunked) Header() http.Header { return http.Header{} }
+func (c chunked) WriteHeader(int)     {}
+func (c chunked) FlushError() error   { return nil }
+
+func (c chunked) Write(b []byte) (int, error) {
+	if _, err := c.Conn.Write(frame(b)); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+// end ends the response and the connection, which may be gone already.
+func (c chunked) end() {
+	_, _ = c.Conn.Write([]byte(lastChunk))
+	_ = c.Conn.Close()
+}

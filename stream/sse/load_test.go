@@ -1,0 +1,491 @@
+package sse_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/wallcast/wallcast/stream/sse"
+)
+
+// The load is measured over real sockets. The viewers are a process of their
+// own, this test binary started again, so that what they cost is not counted
+// and descriptors suffice. Beside ours runs what every tutorial writes, in the
+// same run: the figures of a machine drift, their ratio less.
+//
+//	WALLCAST_LOAD=1 go test -run TestLoad -v ./stream/sse
+
+const generatorVariable = "WALLCAST_LOAD_GENERATOR"
+
+func TestMain(m *testing.M) {
+	if job := os.Getenv(generatorVariable); job != "" {
+		if err := generate(job); err != nil {
+			fmt.Fprintln(os.Stderr, "generator:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// job is what the generator is to do.
+type job struct {
+	Address string
+	Query   string
+	Viewers int
+	Events  int // that each viewer gets before it is done; 0 to only stay
+}
+
+// tally is what the generator has seen.
+type tally struct {
+	P50, P99 float64 // ms from publish to receipt
+	Wrong    int64   // viewers that missed an event or got one twice
+}
+
+// generate runs in the generator's process. It says "open" when all viewers
+// have their hello, prints a tally when they have got all, and ends with its
+// standard input.
+func generate(encoded string) error {
+	var j job
+	if err := json.Unmarshal([]byte(encoded), &j); err != nil {
+		return err
+	}
+	debug.SetGCPercent(400)
+	var opened, done sync.WaitGroup
+	var wrong atomic.Int64
+	var mu sync.Mutex
+	var delays []float64
+	opening := make(chan struct{}, 64)
+	for range j.Viewers {
+		opened.Add(1)
+		opening <- struct{}{}
+		done.Go(func() {
+			conn, err := net.Dial("tcp", j.Address)
+			if err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+			fmt.Fprintf(conn, "GET /events%s HTTP/1.1\r\nHost: x\r\n\r\n", j.Query)
+			mine, ok := follow(conn, j.Events, func() { opened.Done(); <-opening })
+			if !ok {
+				wrong.Add(1)
+			}
+			mu.Lock()
+			delays = append(delays, mine...)
+			mu.Unlock()
+		})
+	}
+	opened.Wait()
+	fmt.Println("open")
+	if j.Events > 0 {
+		done.Wait()
+		slices.Sort(delays)
+		t := tally{Wrong: wrong.Load()}
+		if n := len(delays); n > 0 {
+			t.P50, t.P99 = delays[n/2], delays[n*99/100]
+		}
+		if err := json.NewEncoder(os.Stdout).Encode(t); err != nil {
+			return err
+		}
+	}
+	_, err := io.Copy(io.Discard, os.Stdin)
+	return err
+}
+
+// marker begins the data of an event of the load: a number and, where it is
+// not 0, the time of its publication in microseconds.
+const marker = "data: x"
+
+// follow reads a stream until n events have come. It looks at every tenth for
+// its delay.
+func follow(conn net.Conn, n int, hello func()) (delays []float64, ok bool) {
+	buf := make([]byte, 2<<10)
+	if n > 1000 {
+		buf = make([]byte, 16<<10)
+	}
+	kept, next, greeted := 0, 0, false
+	ok = true
+	for next < n || !greeted {
+		read, err := conn.Read(buf[kept:])
+		if err != nil {
+			if !greeted {
+				hello()
+			}
+			return delays, false
+		}
+		have := buf[:kept+read]
+		if !greeted && bytes.Contains(have, []byte("\n\n")) {
+			greeted = true
+			hello()
+		}
+		for {
+			i := bytes.Index(have, []byte(marker))
+			if i < 0 || len(have) < i+len(marker)+26 {
+				break
+			}
+			field := have[i+len(marker):]
+			number, _ := strconv.Atoi(string(bytes.TrimLeft(field[:9], "0")))
+			if number != next {
+				ok = false
+			}
+			next = number + 1
+			if at, _ := strconv.ParseInt(string(field[10:26]), 10, 64); at > 0 && next%10 == 1 {
+				delays = append(delays, float64(time.Now().UnixMicro()-at)/1000)
+			}
+			have = have[i+len(marker):]
+		}
+		have = have[max(0, len(have)-40):] // of a marker that is not complete
+		if i := bytes.Index(have, []byte(marker)); i > 0 {
+			have = have[i:]
+		}
+		kept = copy(buf, have)
+	}
+	return delays, ok
+}
+
+// message is the payload of an event of the load, 200 bytes.
+func message(number int, at time.Time) string {
+	stamp := int64(0)
+	if !at.IsZero() {
+		stamp = at.UnixMicro()
+	}
+	return fmt.Sprintf("x%09d %016d %s", number, stamp, strings.Repeat("y", 172))
+}
+
+// contender is a server under load.
+type contender interface {
+	http.Handler
+	send(data string)
+	viewers() int
+	stop()
+}
+
+// ours is this package behind net/http.
+type ours struct {
+	*sse.Server
+	m *memory
+}
+
+func newOurs() contender {
+	m := newMemory("main")
+	return ours{sse.New(sse.Config{Reader: m, Drain: time.Millisecond}), m}
+}
+
+func (o ours) ServeHTTP(w http.ResponseWriter, r *http.Request) { o.ServeEvents(w, r, "main") }
+func (o ours) send(data string)                                 { o.m.publish("message", "", data) }
+func (o ours) viewers() int                                     { return o.Viewers("main") }
+func (o ours) stop()                                            { _ = o.Shutdown(context.Background()) }
+
+// tutorial is what every tutorial writes: a goroutine and a channel per client,
+// Fprintf, Flush; and a slice to replay from.
+type tutorial struct {
+	mu      sync.Mutex
+	clients map[chan string]bool
+	history []string
+	quit    chan struct{}
+}
+
+func newTutorial() contender {
+	return &tutorial{clients: map[chan string]bool{}, quit: make(chan struct{})}
+}
+
+func (h *tutorial) send(data string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.history = append(h.history, data)
+	for c := range h.clients {
+		c <- data
+	}
+}
+
+func (h *tutorial) viewers() int { h.mu.Lock(); defer h.mu.Unlock(); return len(h.clients) }
+func (h *tutorial) stop()        { close(h.quit) }
+
+func (h *tutorial) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	events := make(chan string, 16)
+	h.mu.Lock()
+	h.clients[events] = true
+	old := h.history
+	h.mu.Unlock()
+	defer func() {
+		h.mu.Lock()
+		delete(h.clients, events)
+		h.mu.Unlock()
+	}()
+	flusher := w.(http.Flusher)
+	fmt.Fprint(w, "event: hello\ndata: {}\n\n")
+	flusher.Flush()
+	id := 0
+	if r.URL.Query().Get("lastEventId") != "" {
+		for _, e := range old {
+			id++
+			fmt.Fprintf(w, "id: e1-%d\ndata: %s\n\n", id, e)
+			flusher.Flush()
+		}
+	}
+	for {
+		select {
+		case e := <-events:
+			id++
+			fmt.Fprintf(w, "id: e1-%d\ndata: %s\n\n", id, e)
+			flusher.Flush()
+		case <-r.Context().Done():
+			return
+		case <-h.quit:
+			return
+		}
+	}
+}
+
+// trial is a contender under load.
+type trial struct {
+	contender
+	t       *testing.T
+	server  *http.Server
+	address string
+}
+
+func begin(t *testing.T, c contender) *trial {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := &trial{c, t, &http.Server{Handler: c}, l.Addr().String()}
+	go func() { _ = tr.server.Serve(l) }() // ends with Close
+	return tr
+}
+
+func (tr *trial) end() {
+	tr.stop()
+	_ = tr.server.Close()
+}
+
+// generator is the process with the viewers.
+type generator struct {
+	t   *testing.T
+	cmd *exec.Cmd
+	in  io.Closer
+	out *bufio.Scanner
+}
+
+// watch starts a generator.
+func (tr *trial) watch(query string, viewers, events int) *generator {
+	tr.t.Helper()
+	j := must(json.Marshal(job{tr.address, query, viewers, events}))
+	cmd := exec.CommandContext(tr.t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), generatorVariable+"="+string(j))
+	cmd.Stderr = os.Stderr
+	g := &generator{t: tr.t, cmd: cmd, in: must(cmd.StdinPipe()), out: bufio.NewScanner(must(cmd.StdoutPipe()))}
+	if err := cmd.Start(); err != nil {
+		tr.t.Fatal(err)
+	}
+	return g
+}
+
+// opened waits until all viewers have their hello.
+func (g *generator) opened() {
+	g.t.Helper()
+	if !g.out.Scan() || g.out.Text() != "open" {
+		g.t.Fatalf("the generator says %q", g.out.Text())
+	}
+}
+
+// tally waits until all viewers have got all.
+func (g *generator) tally() tally {
+	g.t.Helper()
+	var t tally
+	if !g.out.Scan() {
+		g.t.Fatal("the generator has ended early")
+	}
+	if err := json.Unmarshal(g.out.Bytes(), &t); err != nil {
+		g.t.Fatal(err)
+	}
+	if t.Wrong > 0 {
+		g.t.Errorf("%d viewers missed events or got them twice", t.Wrong)
+	}
+	return t
+}
+
+func (g *generator) close() {
+	_ = g.in.Close()
+	_ = g.cmd.Wait()
+}
+
+// cpu is the processor time that this process has used.
+func cpu() time.Duration {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// resident is this process's resident memory in bytes.
+func resident(t *testing.T) int {
+	b, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Skip("the resident memory can't be read here")
+	}
+	return must(strconv.Atoi(strings.Fields(string(b))[1])) * os.Getpagesize()
+}
+
+// TestLoad prints the table of the figures that are promised.
+func TestLoad(t *testing.T) {
+	if os.Getenv("WALLCAST_LOAD") == "" {
+		t.Skip("takes minutes and a quiet machine: make bench")
+	}
+	rows := []struct {
+		name    string
+		measure func(*testing.T, func() contender) []figure
+	}{
+		{"saturated, 1,000 viewers", func(t *testing.T, c func() contender) []figure { return saturated(t, c, 1000, 1500) }},
+		{"saturated, 10,000 viewers", func(t *testing.T, c func() contender) []figure { return saturated(t, c, 9000, 150) }},
+		{"paced, 1,000 viewers, 20/s", func(t *testing.T, c func() contender) []figure { return paced(t, c, 1000, 20) }},
+		{"paced, 10,000 viewers, 5/s", func(t *testing.T, c func() contender) []figure { return paced(t, c, 9000, 5) }},
+		{"replay of 10,000, one viewer", func(t *testing.T, c func() contender) []figure { return replay(t, c, 1) }},
+		{"replay of 10,000, 1,000 viewers", func(t *testing.T, c func() contender) []figure { return replay(t, c, 1000) }},
+		{"idle, 10,000 viewers", idle},
+	}
+	fmt.Printf("%s, %d processors\n%-34s %-22s %12s %12s %8s\n", runtime.Version(), runtime.NumCPU(), "", "", "plain hub", "ours", "ratio")
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			plain, our := row.measure(t, newTutorial), row.measure(t, newOurs)
+			for i := range our {
+				fmt.Printf("%-34s %-22s %12.4g %12.4g %8.2f\n", row.name, our[i].unit, plain[i].value, our[i].value, our[i].value/plain[i].value)
+			}
+		})
+	}
+}
+
+// figure is something measured.
+type figure struct {
+	unit  string
+	value float64
+}
+
+// lead is how far a publisher that publishes as fast as it can is ahead of what
+// a viewer has received, in events.
+const lead = 256
+
+// probe is one more viewer, in this process. The channel gets a token for each
+// event that it receives.
+func (tr *trial) probe() <-chan struct{} {
+	before := tr.viewers()
+	conn := must(net.Dial("tcp", tr.address))
+	tr.t.Cleanup(func() { conn.Close() })
+	fmt.Fprint(conn, "GET /events HTTP/1.1\r\nHost: x\r\n\r\n")
+	taken := make(chan struct{}, 2*lead)
+	go func() {
+		for lines := bufio.NewScanner(conn); lines.Scan(); {
+			if strings.HasPrefix(lines.Text(), marker) {
+				taken <- struct{}{}
+			}
+		}
+	}()
+	eventually(tr.t, "the probe is not there", func() bool { return tr.viewers() > before })
+	return taken
+}
+
+// saturated publishes as fast as it is taken.
+func saturated(t *testing.T, make func() contender, viewers, events int) []figure {
+	tr := begin(t, make())
+	defer tr.end()
+	if _, our := tr.contender.(ours); our {
+		events *= 8
+	}
+	g := tr.watch("", viewers, events)
+	defer g.close()
+	g.opened()
+	taken := tr.probe()
+	began, used := time.Now(), cpu()
+	for i := range events {
+		tr.send(message(i, time.Time{}))
+		if i >= lead {
+			<-taken
+		}
+	}
+	g.tally()
+	n := float64(viewers * events)
+	return []figure{
+		{"deliveries/s", n / time.Since(began).Seconds()},
+		{"CPU µs a delivery", float64((cpu() - used).Microseconds()) / n},
+	}
+}
+
+// paced publishes at a rate.
+func paced(t *testing.T, make func() contender, viewers, rate int) []figure {
+	tr := begin(t, make())
+	defer tr.end()
+	const seconds = 6
+	g := tr.watch("", viewers, seconds*rate)
+	defer g.close()
+	g.opened()
+	used := cpu()
+	tick := time.NewTicker(time.Second / time.Duration(rate))
+	defer tick.Stop()
+	for i := range seconds * rate {
+		<-tick.C
+		tr.send(message(i, time.Now()))
+	}
+	seen := g.tally()
+	return []figure{
+		{"CPU µs a delivery", float64((cpu() - used).Microseconds()) / float64(viewers*seconds*rate)},
+		{"p50 ms", seen.P50},
+		{"p99 ms", seen.P99},
+	}
+}
+
+// replay lets viewers read 10,000 events from the beginning.
+func replay(t *testing.T, make func() contender, viewers int) []figure {
+	tr := begin(t, make())
+	defer tr.end()
+	const events = 10_000
+	for i := range events {
+		tr.send(message(i, time.Time{}))
+	}
+	warm := tr.watch("?last=1", 1, 0) // the wall's reader runs
+	defer warm.close()
+	warm.opened()
+	began := time.Now()
+	conns := tr.watch("?lastEventId=e1-0", viewers, events)
+	defer conns.close()
+	conns.opened()
+	conns.tally()
+	return []figure{{"s, generator's start included", time.Since(began).Seconds()}}
+}
+
+// idle measures what 10,000 viewers hold.
+func idle(t *testing.T, make func() contender) []figure {
+	tr := begin(t, make())
+	defer tr.end()
+	few := tr.watch("", 100, 0)
+	defer few.close()
+	few.opened()
+	tr.send(message(0, time.Time{}))
+	debug.FreeOSMemory()
+	before := resident(t)
+	const viewers = 9500
+	g := tr.watch("", viewers, 0)
+	defer g.close()
+	g.opened()
+	time.Sleep(time.Second)
+	debug.FreeOSMemory()
+	return []figure{{"bytes a viewer", float64(resident(t)-before) / viewers}}
+}
