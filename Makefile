@@ -7,13 +7,16 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 TYPESCRIPT  := typescript@5.9.3
 
-.PHONY: run test check lint fresh types vuln
+.PHONY: run test bench check lint fresh types vuln
 
 run: ## the demo
 	go run ./cmd/wallcast
 
 test: ## all tests; those of the page need Chromium, and are skipped without it
 	go test $(RACE) -timeout 10m ./...
+
+bench: ## the figures of the fan-out, beside those of the hub that every tutorial writes
+	cd stream/sse && WALLCAST_LOAD=1 go test -count 1 -timeout 10m -run 'TestLoad$$'
 
 check: lint fresh types vuln ## what CI checks beside the tests
 
