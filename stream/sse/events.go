@@ -138,6 +138,7 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request, wall string
 	done = func() { h.viewers.Add(-1); leave(); release() }
 	opening := s.opening(v, begin, q.rep)
 	if c.isPlain(r) {
+		w.Header().Set("Connection", "close") // a writer serves nothing else on it
 		if c.write(opening) != nil {
 			return
 		}

@@ -1,6 +1,7 @@
 package sse
 
 import (
+	"fmt"
 	"log/slog"
 	"slices"
 	"sort"
@@ -385,7 +386,7 @@ func (f *feed) encode(e stream.Event, rep representation) []byte {
 	var html []byte
 	if rep == asHTML || rep == asJSONHTML {
 		var err error
-		if html, err = f.render(e); err != nil {
+		if html, err = f.card(e); err != nil {
 			f.log.Error("rendering a card", "wall", f.wall, "id", e.ID.String(), "error", err)
 			if rep == asHTML {
 				return nil
@@ -393,4 +394,15 @@ func (f *feed) encode(e stream.Event, rep representation) []byte {
 		}
 	}
 	return encode(e, rep, html)
+}
+
+// card renders a card. A panic is that card's error alone: it is rendered for
+// all viewers by whoever comes first.
+func (f *feed) card(e stream.Event) (html []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("rendering has panicked: %v", p)
+		}
+	}()
+	return f.render(e)
 }

@@ -32,9 +32,10 @@ type hub struct {
 	wall    string
 	states  *shared[stream.State]
 	cards   *shared[[]stream.Event]
-	reads   chan struct{} // tokens, shared by all walls: bounds concurrent reads of history
-	viewers atomic.Int64  // open event streams
-	removed chan struct{} // closed when the wall is no more
+	serving context.Context // ends with the Server
+	reads   chan struct{}   // tokens, shared by all walls: bounds concurrent reads of history
+	viewers atomic.Int64    // open event streams
+	removed chan struct{}   // closed when the wall is no more
 
 	refs int         // viewers, polls and snapshots; guarded by Server.mu
 	idle *time.Timer // stops the hub; guarded by Server.mu
@@ -45,17 +46,23 @@ type hub struct {
 	err     error // why it is not
 	changed chan struct{}
 	again   context.CancelCauseFunc // ends the session
+
+	readings map[stretch]*reading
 }
 
-func newHub(cfg *Config, wall string, reads chan struct{}) *hub {
+func newHub(serving context.Context, cfg *Config, wall string, reads chan struct{}) *hub {
 	return &hub{
-		cfg: cfg, wall: wall, reads: reads,
+		cfg: cfg, wall: wall, serving: serving, reads: reads, readings: map[stretch]*reading{},
 		states: newShared(func(ctx context.Context) (stream.State, error) {
+			ctx, cancel := context.WithTimeout(ctx, askTimeout)
+			defer cancel()
 			st, err := cfg.Reader.State(ctx, wall)
 			st.First = max(st.First, 1)
 			return st, err
 		}),
 		cards: newShared(func(ctx context.Context) ([]stream.Event, error) {
+			ctx, cancel := context.WithTimeout(ctx, askTimeout)
+			defer cancel()
 			return cfg.Reader.Cards(ctx, wall)
 		}),
 		removed: make(chan struct{}),

@@ -139,7 +139,7 @@ func (s *Server) hub(wall string) (h *hub, leave func(), err error) {
 	}
 	h = s.hubs[wall]
 	if h == nil {
-		h = newHub(&s.cfg, wall, s.reads)
+		h = newHub(s.reading, &s.cfg, wall, s.reads)
 		var ctx context.Context
 		ctx, h.stop = context.WithCancel(s.reading)
 		s.readers.Go(func() { h.run(ctx) })

@@ -3,13 +3,10 @@ package sse
 import (
 	"context"
 	"sync"
-	"time"
 )
 
-// askTimeout bounds one question to the store.
-const askTimeout = 5 * time.Second
-
-// shared lets callers that come at the same time share one call of ask. A
+// shared lets callers that come at the same time share one call of ask, which
+// has to end by itself. A
 // caller never gets the answer to a question that was asked before it came: it
 // waits for the next one, with all who came meanwhile.
 type shared[T any] struct {
@@ -62,8 +59,6 @@ func (s *shared[T]) answer(ctx context.Context, a *answer[T]) {
 	if !mine {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
-	defer cancel()
 	defer close(a.done)
-	a.value, a.err = s.ask(ctx)
+	a.value, a.err = s.ask(context.WithoutCancel(ctx))
 }

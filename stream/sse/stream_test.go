@@ -46,6 +46,9 @@ func checkRepresentations(t *testing.T) {
 		if string(e.Data) == "bad" {
 			return nil, errors.New("this card can't be rendered")
 		}
+		if string(e.Data) == "worse" {
+			panic("this card is broken")
+		}
 		return []byte("<p>\n" + html.EscapeString(string(e.Data)) + "</p>"), nil
 	}})
 	id := s.publish("wall.main.friend.ann", `{"text": "<joined>"}`)
@@ -83,6 +86,7 @@ func checkRepresentations(t *testing.T) {
 	// A card that can't be rendered is left out, and hides nothing else.
 	r, _ = s.watch("?as=html", "")
 	s.publish("wall.main.message", "bad")
+	s.publish("wall.main.message", "worse")
 	good := s.publish("wall.main.message", "good")
 	r.want("", good, "<p>\ngood</p>")
 }

@@ -12,10 +12,6 @@ const (
 	// maxWrite is about where one write ends when more is pending, so that what
 	// a stuck viewer holds is bounded.
 	maxWrite = 64 << 10
-
-	// A stretch of history read from the store for one viewer ends at these.
-	maxFetchEntries = 1000
-	maxFetchBytes   = 128 << 10
 )
 
 // filter is which kinds a viewer wants; empty is all of them.
@@ -49,7 +45,7 @@ type batch struct {
 	gap     *gap // what is missing before the entries
 	entries []*entry
 	through uint64          // the position after the entries
-	fetched bool            // read from the store, for this viewer alone
+	fetched bool            // read from the store
 	news    <-chan struct{} // closed when there is more; nil when there is already
 	room    []*entry
 	out     []byte
@@ -66,7 +62,9 @@ func (b *batch) free() {
 	if cap(b.out) > 4*maxWrite {
 		return
 	}
-	clear(b.entries) // or the pool would keep old entries alive
+	if !b.fetched { // then other viewers have them too
+		clear(b.entries) // or the pool would keep old entries alive
+	}
 	*b = batch{room: b.room[:0], out: b.out[:0]}
 	batches.Put(b)
 }
@@ -90,7 +88,7 @@ func (v *viewer) look(b *batch) (low uint64) {
 // fetch fills b from the store: the cursor is at what the window no longer
 // holds. What was evicted there too becomes a gap.
 func (v *viewer) fetch(ctx context.Context, b *batch, low uint64) error {
-	entries, through, err := v.hub.history(ctx, v.feed, v.cursor, low)
+	entries, through, err := v.hub.history(ctx, v.feed, v.cursor, min(low, v.cursor+maxFetchSpan))
 	if err != nil {
 		return err
 	}
@@ -120,35 +118,6 @@ func (v *viewer) fetch(ctx context.Context, b *batch, low uint64) error {
 	}
 	b.entries, b.through = entries, through
 	return nil
-}
-
-// history reads the entries after a sequence, up to through or until it is much.
-// It returns how far it came.
-func (h *hub) history(ctx context.Context, f *feed, after, through uint64) ([]*entry, uint64, error) {
-	select {
-	case h.reads <- struct{}{}:
-		defer func() { <-h.reads }()
-	case <-ctx.Done():
-		return nil, 0, ctx.Err()
-	}
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	var entries []*entry
-	size := 0
-	for e, err := range h.cfg.Reader.Range(ctx, h.wall, after, through) {
-		if err != nil {
-			return nil, 0, err
-		}
-		if e.ID.Epoch != f.epoch {
-			return nil, 0, stream.ErrReset
-		}
-		entries = append(entries, f.outside(e))
-		size += len(e.Data)
-		if len(entries) >= maxFetchEntries || size >= maxFetchBytes {
-			return entries, e.ID.Seq, nil
-		}
-	}
-	return entries, through, nil
 }
 
 // survivors returns the newest versions of keyed cards that lie between two

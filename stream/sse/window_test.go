@@ -302,3 +302,42 @@ func (c *counting) State(ctx context.Context, wall string) (stream.State, error)
 	time.Sleep(20 * time.Millisecond)
 	return st, err
 }
+
+// Viewers that come back with the same id read the store together.
+func TestViewersShareHistory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &slowReading{newMemory("main")}
+		for i := range 1500 {
+			m.publish("message", "", fmt.Sprint(i))
+		}
+		s := started(t, sse.Config{Reader: m, WindowEntries: 10, Ping: time.Hour})
+		attend(t, s, "")
+		time.Sleep(10 * time.Second)
+		before := m.ranges.Load()
+		var viewers []func() []timed
+		for range 300 {
+			events, _ := attend(t, s, "?lastEventId=e1-0")
+			viewers = append(viewers, events)
+		}
+		time.Sleep(10 * time.Second)
+		for _, events := range viewers {
+			got := named(events(), "")
+			if len(got) != 1500 || got[0].Data != "0" || got[1499].Data != "1499" {
+				t.Fatalf("a viewer got %d events, want 1500", len(got))
+			}
+		}
+		if n := m.ranges.Load() - before; n > 10 {
+			t.Errorf("300 viewers read two stretches from the store in %d readings", n)
+		}
+	})
+}
+
+// slowReading is a memory whose Range takes a while.
+type slowReading struct{ *memory }
+
+func (r *slowReading) Range(ctx context.Context, wall string, after, through uint64) iter.Seq2[stream.Event, error] {
+	return func(yield func(stream.Event, error) bool) {
+		time.Sleep(20 * time.Millisecond)
+		r.memory.Range(ctx, wall, after, through)(yield)
+	}
+}

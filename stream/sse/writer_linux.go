@@ -54,7 +54,7 @@ type inbox struct {
 	clients []*client
 	news    []*audience
 	ready   []unix.EpollEvent
-	fetched []stretch
+	fetched []fetched
 }
 
 // client is a viewer whose connection a writer owns.
@@ -390,8 +390,8 @@ func (w *writer) close(c *client) {
 	}
 }
 
-// stretch is what a goroutine has read for a viewer.
-type stretch struct {
+// fetched is what a goroutine has read for a viewer.
+type fetched struct {
 	client *client
 	out    []byte
 	err    error
@@ -404,7 +404,7 @@ func (w *writer) fetch(c *client) {
 		b := batches.Get().(*batch)
 		defer b.free()
 		err := c.take(w.server.reading, b)
-		s := stretch{client: c, err: err}
+		s := fetched{client: c, err: err}
 		if err == nil {
 			c.encode(b, c.rep)
 			s.out = frame(b.out)
@@ -414,7 +414,7 @@ func (w *writer) fetch(c *client) {
 }
 
 // serveFetched goes on with what was read for a viewer.
-func (w *writer) serveFetched(s stretch) {
+func (w *writer) serveFetched(s fetched) {
 	c := s.client
 	w.fetching--
 	c.fetching = false
