@@ -12,16 +12,12 @@ import (
 )
 
 const (
-	// quantum is how many writes a viewer with much pending gets before it is
-	// the turn of others.
-	quantum = 4
-
 	// maxFetches bounds the viewers of one writer that are served from the store
 	// at a time. The others wait.
 	maxFetches = 16
 
 	// maxGlance is the longest time between two looks at viewers that are stuck
-	// and at blocks that nobody needs any more.
+	// and at segments that nobody needs any more.
 	maxGlance = time.Second
 )
 
@@ -57,42 +53,24 @@ type inbox struct {
 	fetched []fetched
 }
 
-// client is a viewer whose connection a writer owns.
-type client struct {
-	viewer
-	audience *audience
-	rep      representation
-	kinds    string // that it wants, in one word
-	fd       int    // -1 when it is closed
-	serial   int32  // tells it from who had the descriptor before
-	done     func()
-
-	rest     []byte    // of a write that would have blocked; shared, not to be written to
-	blocked  bool      // until the connection can be written to
-	since    time.Time // when a write was first blocked that is not complete; zero when none is
-	fetching bool      // a goroutine reads the store for it, and uses viewer
-	ending   bool      // to be closed behind the rest
-	reason   string    // of the bye that waits for the end of fetching
-}
-
 // audience is where a writer serves the viewers of one feed.
 type audience struct {
 	writer   *writer
 	hub      *hub
 	feed     *feed
-	clients  map[*client]struct{}
-	told     bool // in the writer's inbox; guarded by writer.mu
+	clients  map[*client]struct{} // not empty, or it is dismissed
+	told     bool                 // in the writer's inbox; guarded by writer.mu
 	segments segments
 }
 
 // notify implements desk.
-func (c *audience) notify() {
-	w := c.writer
+func (at *audience) notify() {
+	w := at.writer
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !c.told {
-		c.told = true
-		w.inbox.news = append(w.inbox.news, c)
+	if !at.told {
+		at.told = true
+		w.inbox.news = append(w.inbox.news, at)
 		w.wakeLocked()
 	}
 }
@@ -106,7 +84,7 @@ type turn struct {
 // startWriters starts as many writers as there are processors. It returns none
 // where the system has no epoll to spare. Server.mu is held.
 func (s *Server) startWriters() []*writer {
-	var all []*writer
+	all := []*writer{}
 	for range runtime.GOMAXPROCS(0) {
 		e, err := newEpoll()
 		if err != nil {
@@ -187,8 +165,8 @@ func (w *writer) work() {
 	w.mu.Lock()
 	in := w.inbox
 	w.inbox = inbox{}
-	for _, c := range in.news {
-		c.told = false
+	for _, at := range in.news {
+		at.told = false
 	}
 	w.mu.Unlock()
 
@@ -203,10 +181,11 @@ func (w *writer) work() {
 	for _, s := range in.fetched {
 		w.serveFetched(s)
 	}
-	for _, c := range in.news {
-		w.serveAll(c)
+	for _, at := range in.news {
+		w.serveAll(at)
 	}
 	for _, c := range again {
+		c.again = false
 		w.serve(c, c.feed.moment())
 	}
 	for len(w.hungry) > 0 && w.fetching < maxFetches {
@@ -281,157 +260,6 @@ func (w *writer) serveAll(at *audience) {
 			w.serve(c, now)
 		}
 	}
-}
-
-// serve writes what is pending for a viewer, as long as the connection takes it.
-func (w *writer) serve(c *client, now moment) {
-	for range quantum {
-		if c.fd < 0 || c.blocked || !w.flush(c) {
-			return
-		}
-		if c.fetching || !c.due(now) {
-			return
-		}
-		next := c.audience.next(c, now)
-		if next == nil {
-			c.fetching = true
-			w.hungry = append(w.hungry, c)
-			return
-		}
-		c.cursor, c.rough, c.named, c.rest = next.cursor, next.rough, next.named, next.frame
-		c.pinged = max(c.pinged, next.pinged)
-	}
-	w.again = append(w.again, c)
-}
-
-// due reports whether there is anything for a viewer.
-func (c *client) due(now moment) bool {
-	return c.cursor < now.pos || c.isOwed(now.ping)
-}
-
-// flush writes the rest. It reports whether nothing is left of it.
-func (w *writer) flush(c *client) bool {
-	for len(c.rest) > 0 {
-		n, err := unix.Write(c.fd, c.rest)
-		switch err {
-		case nil:
-			c.rest = c.rest[n:]
-		case unix.EINTR:
-		case unix.EAGAIN:
-			w.block(c)
-			return false
-		default:
-			w.close(c)
-			return false
-		}
-	}
-	c.rest = nil
-	if !c.since.IsZero() {
-		c.since = time.Time{}
-		delete(w.stuck, c)
-	}
-	if c.ending {
-		w.close(c)
-		return false
-	}
-	return true
-}
-
-// block lets a viewer wait until its connection can be written to.
-func (w *writer) block(c *client) {
-	c.blocked = true
-	if c.since.IsZero() {
-		c.since = time.Now()
-		w.stuck[c] = struct{}{}
-		w.setAlarm()
-	}
-}
-
-// bye ends a stream, behind what is on its way.
-func (w *writer) bye(c *client, reason string) {
-	switch {
-	case c.fd < 0 || c.ending:
-		return
-	case c.fetching:
-		c.reason = reason
-		return
-	}
-	last := appendBye(nil, c.feed.id(c.cursor), reason, w.server.retry())
-	c.rest = append(slices.Clip(c.rest), frame(last)...)
-	c.rest = append(c.rest, lastChunk...)
-	c.ending = true
-	if !c.blocked {
-		w.flush(c)
-	}
-}
-
-// close ends a connection. What a goroutine still does for it is waited for.
-func (w *writer) close(c *client) {
-	if c.fd >= 0 {
-		delete(w.clients, int32(c.fd))
-		_ = unix.Close(c.fd)
-		c.fd, c.rest = -1, nil
-		delete(w.stuck, c)
-		delete(c.audience.clients, c)
-		if len(c.audience.clients) == 0 {
-			c.feed.dismiss(c.audience)
-			delete(w.audiences, c.feed)
-		}
-		if c.fetching {
-			if i := slices.Index(w.hungry, c); i >= 0 {
-				w.hungry = slices.Delete(w.hungry, i, i+1)
-				c.fetching = false
-			}
-		}
-	}
-	if !c.fetching && c.done != nil {
-		c.done()
-		c.done = nil
-	}
-}
-
-// fetched is what a goroutine has read for a viewer.
-type fetched struct {
-	client *client
-	out    []byte
-	err    error
-}
-
-// fetch reads on for a viewer that has fallen out of the window.
-func (w *writer) fetch(c *client) {
-	w.fetching++
-	w.fetches.Go(func() {
-		b := batches.Get().(*batch)
-		defer b.free()
-		err := c.take(w.server.reading, b)
-		s := fetched{client: c, err: err}
-		if err == nil {
-			c.encode(b, c.rep)
-			s.out = frame(b.out)
-		}
-		w.put(func(in *inbox) { in.fetched = append(in.fetched, s) })
-	})
-}
-
-// serveFetched goes on with what was read for a viewer.
-func (w *writer) serveFetched(s fetched) {
-	c := s.client
-	w.fetching--
-	c.fetching = false
-	switch {
-	case c.fd < 0:
-		w.close(c)
-		return
-	case s.err != nil:
-		w.bye(c, w.server.byeReason(s.err))
-		return
-	}
-	c.rest = s.out
-	if c.reason != "" {
-		w.bye(c, c.reason)
-		return
-	}
-	w.serve(c, c.feed.moment())
 }
 
 // takeTurns spreads the ends of streams over Config.Drain.
