@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -77,6 +78,44 @@ func TestViewersTakeNoGoroutines(t *testing.T) {
 	}
 	eventually(t, "the viewers are not there", func() bool { return s.Viewers("main") == 101 })
 	eventually(t, "viewers hold goroutines", func() bool { return runtime.NumGoroutine() < before+10 })
+}
+
+// Viewers that come and go, in the midst of what they are sent, leave nothing
+// behind.
+func TestViewersComeAndGo(t *testing.T) { onBothPaths(t, checkViewersComeAndGo) }
+
+func checkViewersComeAndGo(t *testing.T) {
+	m := newMemory("main")
+	s := serve(t, sse.Config{Reader: m, WindowEntries: 30})
+	for i := range 60 {
+		m.publish("message", "", fmt.Sprintf("%d %020000d", i, 0))
+	}
+	round := func() {
+		var conns []net.Conn
+		for i := range 60 {
+			conns = append(conns, s.dial([]string{"", "?last=5", "?lastEventId=e1-0"}[i%3])) // live, from the window, from the store
+			if i%10 == 0 {
+				m.publish("message", "", strings.Repeat("x", 20_000))
+			}
+		}
+		for _, conn := range conns {
+			conn.Close()
+		}
+		eventually(t, "viewers stay", func() bool { return s.Viewers("main") == 0 })
+	}
+	round()
+	goroutines, descriptors := runtime.NumGoroutine(), openDescriptors()
+	for range 5 {
+		round()
+	}
+	eventually(t, "goroutines stay", func() bool { return runtime.NumGoroutine() <= goroutines+5 })
+	eventually(t, "descriptors stay open", func() bool { return openDescriptors() <= descriptors+5 })
+}
+
+// openDescriptors counts, where the system shows them.
+func openDescriptors() int {
+	entries, _ := os.ReadDir("/proc/self/fd")
+	return len(entries)
 }
 
 // A viewer that stops reading while much comes, and then reads again, gets all
