@@ -2,11 +2,14 @@ package sse_test
 
 import (
 	"bytes"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -20,6 +23,7 @@ import (
 type job struct {
 	Address string
 	Query   string
+	Over    string // "" for plain HTTP/1.1, "TLS", or "HTTP/2" with a connection each
 	Viewers int
 	Events  int // that each viewer gets before it is done; 0 to only stay
 }
@@ -44,23 +48,24 @@ func generate(encoded string) error {
 	var wrong atomic.Int64
 	var mu sync.Mutex
 	var delays []float64
+	var conns []io.Reader // one that is collected as garbage is closed
 	began := time.Now()
 	opening := make(chan struct{}, 64)
 	for range j.Viewers {
 		opened.Add(1)
 		opening <- struct{}{}
 		done.Go(func() {
-			conn, err := net.Dial("tcp", j.Address)
+			conn, err := j.open()
 			if err != nil {
 				fmt.Fprintln(os.Stderr, err)
 				os.Exit(1)
 			}
-			fmt.Fprintf(conn, "GET /events%s HTTP/1.1\r\nHost: x\r\n\r\n", j.Query)
 			mine, ok := follow(conn, j.Events, func() { opened.Done(); <-opening })
 			if !ok {
 				wrong.Add(1)
 			}
 			mu.Lock()
+			conns = append(conns, conn)
 			delays = append(delays, mine...)
 			mu.Unlock()
 		})
@@ -80,7 +85,36 @@ func generate(encoded string) error {
 		}
 	}
 	_, err := io.Copy(io.Discard, os.Stdin)
+	runtime.KeepAlive(conns)
 	return err
+}
+
+// open opens one stream.
+func (j job) open() (io.Reader, error) {
+	var conn net.Conn
+	var err error
+	trusting := &tls.Config{InsecureSkipVerify: true} // the server is this test's
+	switch j.Over {
+	case "":
+		conn, err = net.Dial("tcp", j.Address)
+	case "TLS":
+		conn, err = tls.Dial("tcp", j.Address, trusting)
+	case "HTTP/2":
+		client := http.Client{Transport: &http.Transport{TLSClientConfig: trusting, ForceAttemptHTTP2: true}}
+		resp, err := client.Get("https://" + j.Address + "/events" + j.Query)
+		if err != nil {
+			return nil, err
+		}
+		if resp.ProtoMajor != 2 {
+			return nil, fmt.Errorf("the server speaks %s", resp.Proto)
+		}
+		return resp.Body, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	_, err = fmt.Fprintf(conn, "GET /events%s HTTP/1.1\r\nHost: x\r\n\r\n", j.Query)
+	return conn, err
 }
 
 // marker begins the data of an event of the load: a number and, where it is
@@ -88,7 +122,7 @@ func generate(encoded string) error {
 const marker = "data: x"
 
 // follow reads a stream until n events have come.
-func follow(conn net.Conn, n int, hello func()) (delays []float64, ok bool) {
+func follow(conn io.Reader, n int, hello func()) (delays []float64, ok bool) {
 	buf := make([]byte, 2<<10)
 	if n > 1000 {
 		buf = make([]byte, 16<<10)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"runtime"
@@ -134,24 +135,27 @@ func (h *tutorial) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type trial struct {
 	contender
 	t       *testing.T
-	server  *http.Server
+	server  *httptest.Server
 	address string
+	over    string
 }
 
-func begin(t *testing.T, c contender) *trial {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+// begin serves a contender; over is a job's.
+func begin(t *testing.T, c contender, over string) *trial {
+	server := httptest.NewUnstartedServer(c)
+	server.EnableHTTP2 = over == "HTTP/2"
+	if over == "" {
+		server.Start()
+	} else {
+		server.StartTLS()
 	}
-	tr := &trial{c, t, &http.Server{Handler: c}, l.Addr().String()}
-	go func() { _ = tr.server.Serve(l) }() // ends with Close
-	return tr
+	return &trial{c, t, server, server.Listener.Addr().String(), over}
 }
 
 func (tr *trial) end() {
 	tr.stop()
-	_ = tr.server.Close()
+	tr.server.CloseClientConnections()
+	tr.server.Close()
 }
 
 // generator is the process with the viewers.
@@ -165,7 +169,7 @@ type generator struct {
 // watch starts a generator.
 func (tr *trial) watch(query string, viewers, events int) *generator {
 	tr.t.Helper()
-	j := must(json.Marshal(job{tr.address, query, viewers, events}))
+	j := must(json.Marshal(job{tr.address, query, tr.over, viewers, events}))
 	cmd := exec.CommandContext(tr.t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), generatorVariable+"="+string(j))
 	cmd.Stderr = os.Stderr
@@ -232,7 +236,9 @@ var rows = []struct {
 	{"paced, 9,000 viewers, 5/s", func(t *testing.T, c func() contender) []figure { return paced(t, c, 9000, 5) }},
 	{"10,000 events to one viewer", func(t *testing.T, c func() contender) []figure { return replay(t, c, 1) }},
 	{"10,000 events to 1,000 viewers", func(t *testing.T, c func() contender) []figure { return replay(t, c, 1000) }},
-	{"idle, 9,000 viewers", idle},
+	{"idle, 9,000 viewers", func(t *testing.T, c func() contender) []figure { return idle(t, c, "", 9000) }},
+	{"idle, 2,000 viewers, TLS", func(t *testing.T, c func() contender) []figure { return idle(t, c, "TLS", 2000) }},
+	{"idle, 2,000 viewers, HTTP/2", func(t *testing.T, c func() contender) []figure { return idle(t, c, "HTTP/2", 2000) }},
 }
 
 const (
@@ -318,7 +324,7 @@ func (tr *trial) probe() <-chan struct{} {
 
 // saturated publishes as fast as it is taken.
 func saturated(t *testing.T, make func() contender, viewers, events int) []figure {
-	tr := begin(t, make())
+	tr := begin(t, make(), "")
 	defer tr.end()
 	if _, our := tr.contender.(ours); our {
 		events *= 8
@@ -344,7 +350,7 @@ func saturated(t *testing.T, make func() contender, viewers, events int) []figur
 
 // paced publishes at a rate.
 func paced(t *testing.T, make func() contender, viewers, rate int) []figure {
-	tr := begin(t, make())
+	tr := begin(t, make(), "")
 	defer tr.end()
 	const seconds = 6
 	g := tr.watch("", viewers, seconds*rate)
@@ -367,7 +373,7 @@ func paced(t *testing.T, make func() contender, viewers, rate int) []figure {
 
 // replay lets viewers read 10,000 events from the beginning, again and again.
 func replay(t *testing.T, make func() contender, viewers int) []figure {
-	tr := begin(t, make())
+	tr := begin(t, make(), "")
 	defer tr.end()
 	const events = 10_000
 	for i := range events {
@@ -389,9 +395,9 @@ func replay(t *testing.T, make func() contender, viewers int) []figure {
 	return []figure{{"ms", took[len(took)/2]}}
 }
 
-// idle measures what 10,000 viewers hold.
-func idle(t *testing.T, make func() contender) []figure {
-	tr := begin(t, make())
+// idle measures what viewers hold.
+func idle(t *testing.T, make func() contender, over string, viewers int) []figure {
+	tr := begin(t, make(), over)
 	defer tr.end()
 	few := tr.watch("", 100, 0)
 	defer few.close()
@@ -399,11 +405,13 @@ func idle(t *testing.T, make func() contender) []figure {
 	tr.send(message(0, time.Time{}))
 	debug.FreeOSMemory()
 	before := resident(t)
-	const viewers = 9500
 	g := tr.watch("", viewers, 0)
 	defer g.close()
 	g.opened()
 	time.Sleep(time.Second)
 	debug.FreeOSMemory()
-	return []figure{{"bytes a viewer", float64(resident(t)-before) / viewers}}
+	if n := tr.viewers(); n < viewers {
+		t.Errorf("%d of %d viewers are still there", n, viewers)
+	}
+	return []figure{{"bytes a viewer", float64(resident(t)-before) / float64(viewers)}}
 }
