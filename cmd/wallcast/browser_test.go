@@ -89,8 +89,10 @@ func TestKindsHaveTheirSlotsAndColours(t *testing.T) {
 		b.shows(ids[kind])
 		look(ids[kind], kind)
 	}
-	if got, want := eval[string](b, `getComputedStyle(`+card(ids["friend"])+`, "::before").backgroundColor`), colour["friend"]; got != want {
-		t.Errorf("the rule over a friend is %s, want %s", got, want)
+	// The rule has the tone of the badge: the kind's colour, fit to be read.
+	rule := eval[string](b, `getComputedStyle(`+card(ids["friend"])+`, "::before").backgroundColor`)
+	if badge := eval[string](b, `getComputedStyle(`+card(ids["friend"])+`.querySelector(".badge")).color`); rule != badge {
+		t.Errorf("the rule over a friend is %s, and its badge %s", rule, badge)
 	}
 
 	// A kind that the page has not heard of, and one with a key.
