@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"slices"
 	"strings"
 	"sync"
 
@@ -84,7 +83,6 @@ type authenticator struct {
 type producer struct {
 	client       server.ClientAuthentication
 	name, secret string
-	publish      []string
 }
 
 // Check implements server.Authentication. The server asks at the connect, and for
@@ -114,7 +112,7 @@ func (a *authenticator) Check(c server.ClientAuthentication) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	maps.DeleteFunc(a.clients, func(_ uint64, p producer) bool { return !a.connected(p) })
-	a.clients[c.GetID()] = producer{c, name, secret, publish}
+	a.clients[c.GetID()] = producer{c, name, secret}
 	return true
 }
 
@@ -136,20 +134,6 @@ func (a *authenticator) register(c server.ClientAuthentication, account, name st
 	}
 	c.RegisterUser(&server.User{Username: name, Account: acc, Permissions: p})
 	return true
-}
-
-func (a *authenticator) reauthenticate() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	maps.DeleteFunc(a.clients, func(_ uint64, p producer) bool {
-		publish, ok := a.check(p.name, p.secret)
-		if ok && slices.Equal(publish, p.publish) {
-			return false
-		}
-		// An error means that it has gone already.
-		_ = a.server.DisconnectClientByID(p.client.GetID())
-		return true
-	})
 }
 
 // connected reports whether p's client is still there, so that the list does
