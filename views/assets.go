@@ -28,12 +28,13 @@ var sources = map[string][]string{
 	"fragment.js":   {"fragment.js"},
 	"clock.js":      {"clock.js"},
 	"reader.js":     {"reader.js"},
+	"poll.js":       {"poll.js"},
 	"icon.svg":      {"icon.svg"},
 }
 
 // modules are the scripts that wall.js imports, so that a browser can ask for
 // all of them at once.
-var modules = []string{"connection.js", "fragment.js", "clock.js", "reader.js"}
+var modules = []string{"connection.js", "fragment.js", "clock.js", "reader.js", "poll.js"}
 
 type asset struct {
 	contentType string

@@ -122,7 +122,7 @@ func TestBudgets(t *testing.T) {
 		t.Fatalf("the page has %d cards in its timeline", n)
 	}
 	var script []byte
-	for _, name := range []string{"wall.js", "connection.js", "fragment.js", "clock.js", "reader.js"} {
+	for _, name := range []string{"wall.js", "connection.js", "fragment.js", "clock.js", "reader.js", "poll.js"} {
 		script = append(script, asset(t, name)...)
 	}
 	for what, w := range map[string]struct {
