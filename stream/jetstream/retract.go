@@ -112,14 +112,15 @@ func (s *Store) complete(ctx context.Context, w *wall, r retraction) error {
 		if err := s.keepMark(ctx, w, msg.Header); err != nil {
 			return err
 		}
-		if err := s.withFloor(ctx, w, 1, func() error { return deleteHeld(ctx, handle, target.Seq) }); err != nil {
+		if err := s.withFloor(ctx, w, func() (uint64, error) { return deleteHeld(ctx, handle, target.Seq) }); err != nil {
 			return err
 		}
 	}
 	if !r.Card {
 		return nil
 	}
-	if err := s.purgeVersions(ctx, w, handle, r.Subject, target.Seq); err != nil {
+	older := jetstream.StreamPurgeRequest{Subject: r.Subject, Sequence: target.Seq + 1}
+	if err := s.withFloor(ctx, w, func() (uint64, error) { return s.purge(ctx, w, older) }); err != nil {
 		return err
 	}
 	subject, err := stream.ParseSubject(r.Subject)
@@ -129,31 +130,17 @@ func (s *Store) complete(ctx context.Context, w *wall, r retraction) error {
 	return s.purgeCards(ctx, w.name+"."+subject.Kind+"."+subject.Key, target.Seq)
 }
 
-// deleteHeld deletes a message, unless eviction or another process was quicker.
-func deleteHeld(ctx context.Context, handle jetstream.Stream, seq uint64) error {
+// deleteHeld deletes a message and returns 1, or 0 where eviction or another
+// process was quicker.
+func deleteHeld(ctx context.Context, handle jetstream.Stream, seq uint64) (uint64, error) {
 	err := handle.SecureDeleteMsg(ctx, seq)
 	if err == nil {
-		return nil
+		return 1, nil
 	}
 	if _, getErr := handle.GetMsg(ctx, seq); errors.Is(explain(getErr), stream.ErrNotFound) {
-		return nil
+		return 0, nil
 	}
-	return explain(err)
-}
-
-// purgeVersions deletes the versions of a card up to a sequence.
-func (s *Store) purgeVersions(ctx context.Context, w *wall, handle jetstream.Stream, subject string, through uint64) error {
-	info, err := handle.Info(ctx, jetstream.WithSubjectFilter(subject))
-	if err != nil {
-		return explain(err)
-	}
-	n := info.State.Subjects[subject]
-	if n == 0 {
-		return nil
-	}
-	return s.withFloor(ctx, w, n, func() error {
-		return explain(handle.Purge(ctx, jetstream.WithPurgeSubject(subject), jetstream.WithPurgeSequence(through+1)))
-	})
+	return 0, explain(err)
 }
 
 // completeRetractions finishes those that a crash has left half done.

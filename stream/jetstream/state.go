@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -136,11 +137,11 @@ func (s *Store) floor(ctx context.Context, w *wall, st jetstream.StreamState) (u
 	return first, nil
 }
 
-// withFloor runs a deletion of n messages and keeps the floor where it was: only
-// if no more than these went can the first sequence have moved by the deletion
-// alone. In doubt the floor rises, and viewers that were away that long are told
-// of a gap that may be none.
-func (s *Store) withFloor(ctx context.Context, w *wall, n uint64, del func() error) error {
+// withFloor runs a deletion, which returns how many messages it has taken, and
+// keeps the floor where it was: only if no more than these went can the first
+// sequence have moved by the deletion alone. In doubt the floor rises, and
+// viewers that were away that long are told of a gap that may be none.
+func (s *Store) withFloor(ctx context.Context, w *wall, del func() (uint64, error)) error {
 	before, err := s.info(ctx, w)
 	if err != nil {
 		return err
@@ -149,7 +150,8 @@ func (s *Store) withFloor(ctx context.Context, w *wall, n uint64, del func() err
 	if err != nil {
 		return err
 	}
-	if err := del(); err != nil {
+	n, err := del()
+	if err != nil {
 		return err
 	}
 	after, err := s.info(ctx, w)
@@ -169,3 +171,32 @@ func (s *Store) withFloor(ctx context.Context, w *wall, n uint64, del func() err
 	_, err = s.state.Put(ctx, floorKey+w.name, value)
 	return explain(err)
 }
+
+// purge deletes messages of the wall's stream and returns how many: those of a
+// subject that the request names, up to a sequence or but for the newest. (The
+// client's own call does not tell the number.)
+func (s *Store) purge(ctx context.Context, w *wall, request jetstream.StreamPurgeRequest) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, purgeTimeout)
+	defer cancel()
+	body, err := json.Marshal(request)
+	if err != nil {
+		return 0, err
+	}
+	reply, err := s.nc.RequestWithContext(ctx, jetstream.DefaultAPIPrefix+"STREAM.PURGE."+streamName(w.name), body)
+	if err != nil {
+		return 0, explain(err)
+	}
+	var answer struct {
+		Purged uint64              `json:"purged"`
+		Error  *jetstream.APIError `json:"error"`
+	}
+	if err := json.Unmarshal(reply.Data, &answer); err != nil {
+		return 0, fmt.Errorf("reading the answer to a purge: %w", err)
+	}
+	if answer.Error != nil {
+		return 0, explain(answer.Error)
+	}
+	return answer.Purged, nil
+}
+
+const purgeTimeout = 5 * time.Second

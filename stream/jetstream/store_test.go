@@ -425,6 +425,20 @@ func TestTheNewestVersionsOfACardAreHeld(t *testing.T) {
 	}
 }
 
+// Versions that come while others are trimmed make no gap either.
+func TestTrimmingABusyCardIsNoGap(t *testing.T) {
+	three := main
+	three.History = 3
+	p := run(t, t.TempDir(), three)
+	for i := range 600 {
+		p.publish(t, "wall.main.score.cup", fmt.Sprint(i))
+	}
+	eventually(t, "trimmed", func() bool { return len(p.held(t, "main", 0, 600)) == 3 })
+	if st := p.wallState(t, "main"); st.First != 1 {
+		t.Errorf("first is %d, want 1: nothing was evicted", st.First)
+	}
+}
+
 func TestRetract(t *testing.T) {
 	p := run(t, t.TempDir(), main)
 	one := p.publish(t, "wall.main.message", "one")

@@ -209,13 +209,8 @@ func (s *Store) trimCard(ctx context.Context, subject stream.Subject) (int64, er
 	if held <= keep {
 		return int64(held), nil
 	}
-	handle, err := s.streamOf(ctx, w)
-	if err != nil {
-		return 0, err
-	}
-	return int64(keep), s.withFloor(ctx, w, held-keep, func() error {
-		return explain(handle.Purge(ctx, jetstream.WithPurgeSubject(subject.String()), jetstream.WithPurgeKeep(keep)))
-	})
+	excess := jetstream.StreamPurgeRequest{Subject: subject.String(), Keep: keep}
+	return int64(keep), s.withFloor(ctx, w, func() (uint64, error) { return s.purge(ctx, w, excess) })
 }
 
 // completeDue does what another process has announced and not done.
