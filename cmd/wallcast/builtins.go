@@ -7,6 +7,17 @@ import (
 
 // sourceTypes are the kinds of sources that a configuration can name. A source
 // of your own is one line more.
-var sourceTypes = []sources.Type{
+var sourceTypes = register(
 	file.Type,
+)
+
+// register returns types in the order of their names. One without a name or
+// settings, and a name given twice, are mistakes in the list above: no program
+// that has one should start.
+func register(types ...sources.Type) []sources.Type {
+	registry, err := sources.NewRegistry(types...)
+	if err != nil {
+		panic(err)
+	}
+	return registry.Types()
 }
