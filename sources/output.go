@@ -69,6 +69,10 @@ func (o *output) Cursor() json.RawMessage { return slices.Clone(o.begin) }
 
 func (o *output) Log() *slog.Logger { return o.r.log }
 
+func (o *output) Delivery(ctx context.Context, after uint64) (Delivery, error) {
+	return o.r.store.NextDelivery(ctx, o.r.Name, after)
+}
+
 func (o *output) Warn(err error) {
 	text := ""
 	if err != nil {

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/http"
 	"time"
 
 	"github.com/wallcast/wallcast/stream"
@@ -44,6 +46,11 @@ type Output interface {
 	// can't be reached; nil says that it is over.
 	Warn(err error)
 
+	// Delivery returns the oldest delivery to the source's hook that was accepted
+	// after the one with that number (0: the oldest that is held), and waits for
+	// one. Only a [Receiver] has any.
+	Delivery(ctx context.Context, after uint64) (Delivery, error)
+
 	// Log returns the source's own logger.
 	Log() *slog.Logger
 }
@@ -60,6 +67,11 @@ type Event struct {
 
 	// Origin is set for an event that had CloudEvents' attributes before.
 	Origin Origin
+
+	// About is what came along with the payload outside of it, as the headers of a
+	// request (names in lower case). The configuration's jq programs see it as
+	// $about; it is not stored.
+	About map[string]string
 
 	// Cursor is what Output.Cursor returns once this is the newest stored event.
 	// Nil leaves it as it was, and is what a source gives that keeps no cursor.
@@ -98,8 +110,42 @@ type Settings interface {
 
 // Env is what a source may know of where it runs.
 type Env struct {
-	Name   string // the source's name in the configuration
-	Folder string // what relative paths are relative to: the configuration file's folder
+	Name    string // the source's name in the configuration
+	Folder  string // what relative paths are relative to: the configuration file's folder
+	Network Network
+}
+
+// Complete returns e with a Network that lacks nothing: what it lacks is the
+// standard library's, which is for tests.
+func (e Env) Complete() Env {
+	for _, client := range []**http.Client{&e.Network.Client, &e.Network.Streams, &e.Network.Public} {
+		if *client == nil {
+			*client = http.DefaultClient
+		}
+	}
+	if e.Network.Dial == nil {
+		e.Network.Dial = new(net.Dialer).DialContext
+	}
+	return e
+}
+
+// Network is how a source reaches others. The program's own is careful: time
+// limits, few redirects, proxies from the environment, an honest User-Agent. None
+// of its fields is nil when a source is made; see Env.Complete.
+type Network struct {
+	// Client is for requests whose answers end: it bounds their time and size.
+	Client *http.Client
+
+	// Streams is for answers that never end: it bounds only the time until an
+	// answer begins.
+	Streams *http.Client
+
+	// Public is as Client, and connects to public addresses alone. It is for
+	// addresses that events bring, which anybody may have written.
+	Public *http.Client
+
+	// Dial connects to a server that doesn't speak HTTP.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // SettingError is a setting that can't work, with what would.
@@ -125,6 +171,10 @@ type Store interface {
 	// Checkpoint keeps mark apart from the events, so that LastMark reads only
 	// what was stored after at (a position per wall).
 	Checkpoint(ctx context.Context, mark stream.Mark, at map[string]stream.ID) error
+
+	// NextDelivery returns the oldest accepted delivery to a source's hook after
+	// the one with that number, and waits for one.
+	NextDelivery(ctx context.Context, source string, after uint64) (Delivery, error)
 
 	// Lease waits until this process alone may run the named source. The context
 	// it returns ends when the lease is lost; release gives it up.

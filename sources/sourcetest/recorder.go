@@ -18,9 +18,13 @@ import (
 	"github.com/wallcast/wallcast/stream"
 )
 
+// hook is the name of the one source that has deliveries.
+const hook = "conformance"
+
 // recorder is a store for one source, which can refuse and cut.
 type recorder struct {
-	t *testing.T
+	t          *testing.T
+	deliveries queue
 
 	mu     sync.Mutex
 	events []sources.Event
@@ -86,6 +90,10 @@ func (r *recorder) begin(cancel context.CancelFunc) *output {
 }
 
 func (o *output) Cursor() json.RawMessage { return append(json.RawMessage(nil), o.began...) }
+
+func (o *output) Delivery(ctx context.Context, after uint64) (sources.Delivery, error) {
+	return o.deliveries.next(ctx, hook, after)
+}
 
 func (o *output) Log() *slog.Logger { return slog.New(slog.DiscardHandler) }
 

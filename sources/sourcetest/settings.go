@@ -28,7 +28,7 @@ func checkType(t *testing.T, typ sources.Type) {
 		t.Error("New returns the same settings twice")
 	}
 	checkFields(t, v.Elem().Type(), "")
-	src, err := settings.Source(sources.Env{Name: "conformance", Folder: t.TempDir()})
+	src, err := settings.Source(sources.Env{Name: hook, Folder: t.TempDir()}.Complete())
 	var wrong *sources.SettingError
 	switch {
 	case err == nil && src == nil:

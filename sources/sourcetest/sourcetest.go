@@ -69,6 +69,9 @@ type Upstream struct {
 	// Next, when set, makes Want[i] happen. It is called once for each i, after
 	// Want[i-1] was stored. When it is nil, all of Want is there at the start.
 	Next func(i int)
+
+	// Deliveries are what was delivered to the hook of a sources.Receiver.
+	Deliveries []sources.Delivery
 }
 
 // Run checks a source.
@@ -119,6 +122,9 @@ func (c Case) open(t *testing.T) *session {
 	if len(s.Want) < 3 {
 		t.Fatalf("the upstream has %d events; the suite needs three", len(s.Want))
 	}
+	for _, d := range s.Deliveries {
+		s.deliveries.put(hook, d)
+	}
 	s.until(len(s.Want))
 	if s.Next != nil {
 		s.stored = func(n int) {
@@ -134,7 +140,7 @@ func (c Case) open(t *testing.T) *session {
 // source makes the source as a program does that has just started.
 func (s *session) source(t *testing.T) sources.Source {
 	t.Helper()
-	src, err := s.Settings.Source(sources.Env{Name: "conformance", Folder: t.TempDir()})
+	src, err := s.Settings.Source(sources.Env{Name: hook, Folder: t.TempDir()}.Complete())
 	if err != nil {
 		t.Fatalf("Source: %v", err)
 	}

@@ -24,6 +24,7 @@ type Store struct {
 	ids         map[string]stream.ID // by wall and DedupeID
 	checkpoints []stream.Mark
 	leases      map[string]*lease
+	deliveries  queue
 }
 
 type lease struct {
@@ -163,4 +164,56 @@ func (s *Store) lease(name string) *lease {
 		s.leases[name] = &lease{taken: make(chan struct{}, 1)}
 	}
 	return s.leases[name]
+}
+
+// Deliver queues a delivery to a source's hook and returns its number.
+func (s *Store) Deliver(source string, d sources.Delivery) uint64 {
+	return s.deliveries.put(source, d)
+}
+
+// NextDelivery implements sources.Store.
+func (s *Store) NextDelivery(ctx context.Context, source string, after uint64) (sources.Delivery, error) {
+	return s.deliveries.next(ctx, source, after)
+}
+
+// queue is the deliveries to hooks. The zero queue is empty.
+type queue struct {
+	mu   sync.Mutex
+	all  []sources.Delivery // the number of each is its place, from 1
+	to   []string
+	news chan struct{} // closed and made anew when there is one more; nil for nobody waits
+}
+
+func (q *queue) put(source string, d sources.Delivery) uint64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	d.Number = uint64(len(q.all)) + 1
+	q.all, q.to = append(q.all, d), append(q.to, source)
+	if q.news != nil {
+		close(q.news)
+		q.news = nil
+	}
+	return d.Number
+}
+
+func (q *queue) next(ctx context.Context, source string, after uint64) (sources.Delivery, error) {
+	for {
+		q.mu.Lock()
+		for i := min(after, uint64(len(q.all))); i < uint64(len(q.all)); i++ {
+			if q.to[i] == source {
+				defer q.mu.Unlock()
+				return q.all[i], nil
+			}
+		}
+		if q.news == nil {
+			q.news = make(chan struct{})
+		}
+		news := q.news
+		q.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return sources.Delivery{}, ctx.Err()
+		case <-news:
+		}
+	}
 }

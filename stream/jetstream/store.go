@@ -156,6 +156,9 @@ func (s *Store) openShared(ctx context.Context) error {
 	if _, err := s.js.CreateOrUpdateStream(ctx, cards); err != nil {
 		return fmt.Errorf("opening the stream %s: %w", cardsStream, explain(err))
 	}
+	if err := s.openDeliveries(ctx); err != nil {
+		return err
+	}
 	var err error
 	if s.state, err = s.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
 		Bucket: stateBucket, Description: "Wallcast: cursors and status", Replicas: s.cfg.Replicas,

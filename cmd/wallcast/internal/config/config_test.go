@@ -157,7 +157,7 @@ func TestEverything(t *testing.T) {
 	if jazz.Count != 12 || !jazz.Loop || *jazz.Limit != 7 || jazz.Every != time.Second || jazz.Zone.Name != "UTC" {
 		t.Errorf("settings of a source: %+v", jazz)
 	}
-	if jazz.env != (sources.Env{Name: "jazz", Folder: "/etc/wall"}) {
+	if jazz.env.Name != "jazz" || jazz.env.Folder != "/etc/wall" {
 		t.Errorf("Env = %+v", jazz.env)
 	}
 	wantExtra := map[string]any{"a": []any{int64(1), 2.5, true, "x"}}

@@ -1,0 +1,136 @@
+package jetstream
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/wallcast/wallcast/sources"
+	"github.com/wallcast/wallcast/stream"
+)
+
+const (
+	// hooksStream holds the deliveries that were accepted: the work of the sources
+	// that they are for, and the log of what came. refusedStream is the log alone.
+	hooksStream, hookPrefix      = "HOOKS", "hook"
+	refusedStream, refusedPrefix = "HOOKS_REFUSED", "refused"
+
+	// newsPrefix is where NATS tells of a delivery once it is stored.
+	newsPrefix = "hooked"
+
+	deliveryHeader = "Wallcast-Delivery"
+
+	keptDeliveries = 10_000 // of a hook
+	keptRefusals   = 100
+	deliveryAge    = 7 * 24 * time.Hour
+
+	// redeliveries is for how long a second delivery with an id is noticed. The
+	// usual senders try for three days at most.
+	redeliveries = 72 * time.Hour
+
+	// deliveryWait is how long NextDelivery trusts that it is told of news.
+	deliveryWait = 10 * time.Second
+)
+
+func (s *Store) openDeliveries(ctx context.Context) error {
+	for _, c := range []jetstream.StreamConfig{
+		{
+			Name: hooksStream, Subjects: []string{hookPrefix + ".*"}, Duplicates: redeliveries, MaxMsgsPerSubject: keptDeliveries,
+			Description: "Wallcast: deliveries to hooks that were accepted",
+			RePublish:   &jetstream.RePublish{Source: hookPrefix + ".*", Destination: newsPrefix + ".{{wildcard(1)}}", HeadersOnly: true},
+		},
+		{
+			Name: refusedStream, Subjects: []string{refusedPrefix + ".*"}, Duplicates: time.Second, MaxMsgsPerSubject: keptRefusals,
+			Description: "Wallcast: deliveries to hooks that were refused",
+		},
+	} {
+		c.Storage, c.Replicas, c.MaxAge = jetstream.FileStorage, s.cfg.Replicas, deliveryAge
+		c.Compression = jetstream.S2Compression
+		if _, err := s.js.CreateOrUpdateStream(ctx, c); err != nil {
+			return fmt.Errorf("making the stream %s: %w", c.Name, explain(err))
+		}
+	}
+	return nil
+}
+
+// PutDelivery keeps a delivery to a source's hook: one that was accepted for
+// NextDelivery and the log, another for the log alone. It returns its number,
+// or that of the first delivery with the same ID, and whether it is a repeat.
+func (s *Store) PutDelivery(ctx context.Context, source string, d sources.Delivery, accepted bool) (number uint64, repeat bool, err error) {
+	msg := nats.NewMsg(hookPrefix + "." + source)
+	if !accepted {
+		msg.Subject = refusedPrefix + "." + source
+	}
+	if accepted && d.ID != "" {
+		// The ids of two hooks have nothing to do with each other, and one may hold anything.
+		sum := sha256.Sum256([]byte(d.ID))
+		msg.Header.Set(nats.MsgIdHdr, source+"."+hex.EncodeToString(sum[:]))
+	}
+	msg.Data, d.Body = d.Body, nil
+	about, err := json.Marshal(d)
+	if err != nil {
+		return 0, false, fmt.Errorf("keeping a delivery: %w", err)
+	}
+	msg.Header.Set(deliveryHeader, string(about))
+	ack, err := s.js.PublishMsg(ctx, msg)
+	if errors.Is(err, nats.ErrMaxPayload) {
+		return 0, false, fmt.Errorf("keeping a delivery: %w", stream.ErrTooLarge)
+	}
+	if err != nil {
+		return 0, false, fmt.Errorf("keeping a delivery: %w", explain(err))
+	}
+	return ack.Sequence, ack.Duplicate, nil
+}
+
+// NextDelivery implements sources.Store.
+func (s *Store) NextDelivery(ctx context.Context, source string, after uint64) (sources.Delivery, error) {
+	news := make(chan *nats.Msg, 1)
+	sub, err := s.nc.ChanSubscribe(newsPrefix+"."+source, news)
+	if err != nil {
+		return sources.Delivery{}, fmt.Errorf("waiting for a delivery: %w", explain(err))
+	}
+	defer func() { _ = sub.Unsubscribe() }() // fails only where the connection has ended
+	hooks, err := s.js.Stream(ctx, hooksStream)
+	if err != nil {
+		return sources.Delivery{}, fmt.Errorf("waiting for a delivery: %w", explain(err))
+	}
+	if last := hooks.CachedInfo().State.LastSeq; after > last {
+		s.log.Warn("the store of deliveries is older than what was done of it; going on with what comes now", "source", source)
+		after = last
+	}
+	for {
+		msg, err := hooks.GetMsg(ctx, after+1, jetstream.WithGetMsgSubject(hookPrefix+"."+source))
+		if err == nil {
+			return deliveryOf(msg)
+		}
+		if !errors.Is(err, jetstream.ErrMsgNotFound) {
+			return sources.Delivery{}, fmt.Errorf("reading a delivery: %w", explain(err))
+		}
+		wait := time.NewTimer(deliveryWait)
+		select {
+		case <-ctx.Done():
+		case <-news:
+		case <-wait.C:
+		}
+		wait.Stop()
+		if err := ctx.Err(); err != nil {
+			return sources.Delivery{}, err
+		}
+	}
+}
+
+func deliveryOf(msg *jetstream.RawStreamMsg) (sources.Delivery, error) {
+	var d sources.Delivery
+	if err := json.Unmarshal([]byte(msg.Header.Get(deliveryHeader)), &d); err != nil {
+		return d, fmt.Errorf("the delivery %d is not one of ours: %w", msg.Sequence, err)
+	}
+	d.Number, d.Body = msg.Sequence, msg.Data
+	return d, nil
+}
