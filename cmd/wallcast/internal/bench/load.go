@@ -146,7 +146,7 @@ func (r *run) settle(ctx context.Context) {
 	close(r.catchUp)
 	began, heard := time.Now(), time.Now()
 	quiet, lacking := r.patience()
-	for quiet > 0 && !r.own.gone() {
+	for quiet > 0 && !r.gone() {
 		pause(ctx, settleStep)
 		before := lacking
 		if quiet, lacking = r.patience(); lacking < before {

@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// observed is a process that is measured, by way of Linux's /proc.
-type observed struct{ pid int }
+// Observed is a process that is measured, by way of Linux's /proc.
+type Observed struct{ PID int }
 
 // clockTick is the unit of the times in /proc/PID/stat, the same on every Linux.
 const clockTick = time.Second / 100
 
-// cpu is the time that all threads have run, in steps of 10 ms.
-func (o observed) cpu() (time.Duration, error) {
+// CPU is the time that all threads have run, in steps of 10 ms.
+func (o Observed) CPU() (time.Duration, error) {
 	stat, err := os.ReadFile(o.path("stat"))
 	if err != nil {
 		return 0, err
@@ -35,9 +35,9 @@ func (o observed) cpu() (time.Duration, error) {
 	return time.Duration(user+system) * clockTick, err
 }
 
-// memory is what the process holds resident, in bytes: all of it, and what is
+// Memory is what the process holds resident, in bytes: all of it, and what is
 // its own and not from files.
-func (o observed) memory() (resident, anonymous int64, err error) {
+func (o Observed) Memory() (resident, anonymous int64, err error) {
 	status, err := os.ReadFile(o.path("status"))
 	if err != nil {
 		return 0, 0, err
@@ -49,8 +49,8 @@ func (o observed) memory() (resident, anonymous int64, err error) {
 	return resident, anonymous, err
 }
 
-func (o observed) path(name string) string {
-	return filepath.Join("/proc", strconv.Itoa(o.pid), name)
+func (o Observed) path(name string) string {
+	return filepath.Join("/proc", strconv.Itoa(o.PID), name)
 }
 
 func kilobytes(status []byte, name string) (int64, error) {

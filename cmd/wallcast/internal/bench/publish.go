@@ -147,7 +147,7 @@ func (p *publisher) store(ctx context.Context, s slot) {
 			err = errors.New(reason(status, body))
 		}
 		c.fail(err)
-		if !retryable(status) || try == maxTries || p.run.own.gone() {
+		if !retryable(status) || try == maxTries || p.run.gone() {
 			p.run.schedule.store(s.mark, unstored)
 			return
 		}

@@ -98,7 +98,7 @@ func (r *run) reach(ctx context.Context) error {
 		if r.own, target, err = r.opts.Own.start(ctx, r.opts.Payload); err != nil {
 			return err
 		}
-		r.opts.PID = r.own.cmd.Process.Pid
+		r.opts.PID = r.own.Observe().PID
 	}
 	var err error
 	if r.target, err = newConnector(ctx, target); err != nil {
@@ -118,6 +118,9 @@ func (r *run) reach(ctx context.Context) error {
 	}
 	return nil
 }
+
+// gone reports whether the wall is one of ours that has ended by itself.
+func (r *run) gone() bool { return r.own != nil && r.own.gone() }
 
 // tryPublishing finds out whether we have the right to publish, with an event.
 func (r *run) tryPublishing(ctx context.Context) error {
@@ -179,7 +182,7 @@ func (r *run) make(ctx context.Context, stop context.CancelCauseFunc) error {
 	watching, stopWatching := context.WithCancel(background)
 	var observers sync.WaitGroup
 	observing, stopObserving := context.WithCancel(background)
-	r.usage.begin(observed{r.opts.PID})
+	r.usage.begin(Observed{r.opts.PID})
 	observers.Go(func() { r.usage.sample(observing) })
 	observers.Go(func() { r.showProgress(observing) })
 	if r.own != nil {

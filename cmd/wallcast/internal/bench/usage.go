@@ -9,7 +9,7 @@ import (
 // usage is what the wall's process, the generator and the whole computer used.
 // What can't be read stays zero.
 type usage struct {
-	server   observed
+	server   Observed
 	readable bool // the server's process
 
 	before, idle, loaded resident
@@ -28,10 +28,10 @@ type reading struct {
 	server, generator, computer time.Duration
 }
 
-func (u *usage) begin(server observed) {
+func (u *usage) begin(server Observed) {
 	u.server = server
-	_, err := server.cpu()
-	u.readable = server.pid > 0 && err == nil
+	_, err := server.CPU()
+	u.readable = server.PID > 0 && err == nil
 	u.before = u.resident()
 }
 
@@ -48,7 +48,7 @@ func (u *usage) resident() resident {
 	if !u.readable {
 		return resident{}
 	}
-	all, anonymous, err := u.server.memory()
+	all, anonymous, err := u.server.Memory()
 	if err != nil {
 		return resident{}
 	}
@@ -60,7 +60,7 @@ func (u *usage) resident() resident {
 func (u *usage) read() reading {
 	r := reading{at: time.Now(), generator: ownCPU()}
 	if u.readable {
-		r.server, _ = u.server.cpu() // 0 is shown as not known
+		r.server, _ = u.server.CPU() // 0 is shown as not known
 	}
 	r.computer, _ = computerBusy()
 	return r

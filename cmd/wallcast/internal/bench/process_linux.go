@@ -14,15 +14,15 @@ func detach(cmd *exec.Cmd) {
 
 // wait starts the process, says so, and waits for its end. The system takes the
 // end of the thread that started a process for our death, so this one is kept.
-func (s *ownServer) wait(started chan<- error) {
+func (p *Process) wait(started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	defer close(s.ended)
-	if err := s.cmd.Start(); err != nil {
-		s.err = err
+	defer close(p.ended)
+	if err := p.cmd.Start(); err != nil {
+		p.err = err
 		started <- err
 		return
 	}
 	started <- nil
-	s.err = s.cmd.Wait()
+	p.err = p.cmd.Wait()
 }

@@ -7,13 +7,13 @@ import "os/exec"
 func detach(*exec.Cmd) {}
 
 // wait starts the process, says so, and waits for its end.
-func (s *ownServer) wait(started chan<- error) {
-	defer close(s.ended)
-	if err := s.cmd.Start(); err != nil {
-		s.err = err
+func (p *Process) wait(started chan<- error) {
+	defer close(p.ended)
+	if err := p.cmd.Start(); err != nil {
+		p.err = err
 		started <- err
 		return
 	}
 	started <- nil
-	s.err = s.cmd.Wait()
+	p.err = p.cmd.Wait()
 }
