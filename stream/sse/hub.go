@@ -47,12 +47,12 @@ type hub struct {
 	changed chan struct{}
 	again   context.CancelCauseFunc // ends the session
 
-	readings map[stretch]*reading
+	readings []*reading // that have not ended
 }
 
 func newHub(serving context.Context, cfg *Config, wall string, reads chan struct{}) *hub {
 	return &hub{
-		cfg: cfg, wall: wall, serving: serving, reads: reads, readings: map[stretch]*reading{},
+		cfg: cfg, wall: wall, serving: serving, reads: reads,
 		states: newShared(func(ctx context.Context) (stream.State, error) {
 			ctx, cancel := context.WithTimeout(ctx, askTimeout)
 			defer cancel()

@@ -341,3 +341,50 @@ func (r *slowReading) Range(ctx context.Context, wall string, after, through uin
 		r.memory.Range(ctx, wall, after, through)(yield)
 	}
 }
+
+// Viewers that come back with ids that lie near each other do so too.
+func TestViewersShareOverlappingHistory(t *testing.T) {
+	for _, test := range []struct {
+		name            string
+		events, viewers int
+		payload         int
+		readings        int64 // at most
+	}{{"small events", 1500, 300, 10, 12}, {"a few events are much", 120, 30, 30_000, 300}} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := &slowReading{newMemory("main")}
+				n := test.events
+				for i := range n {
+					m.publish("message", "", fmt.Sprintf("%d %0*d", i, test.payload, 0))
+				}
+				s := started(t, sse.Config{Reader: m, WindowEntries: 10, Ping: time.Hour})
+				attend(t, s, "")
+				time.Sleep(10 * time.Second)
+				before := m.ranges.Load()
+				var viewers []func() []timed
+				for i := range test.viewers {
+					events, _ := attend(t, s, fmt.Sprint("?lastEventId=e1-", i))
+					viewers = append(viewers, events)
+					if i%100 == 0 { // while others are being served
+						time.Sleep(10 * time.Millisecond)
+					}
+				}
+				time.Sleep(2 * time.Minute)
+				for first, events := range viewers {
+					got := named(events(), "")
+					if len(got) != n-first {
+						t.Fatalf("the viewer that had %d of %d events got %d", first, n, len(got))
+					}
+					for i, e := range got {
+						if want := fmt.Sprint("e1-", first+i+1); e.LastEventID != want {
+							t.Fatalf("the viewer that had %d events got %s, want %s", first, e.LastEventID, want)
+						}
+					}
+				}
+				if reads := m.ranges.Load() - before; reads > test.readings {
+					t.Errorf("%d viewers caused %d readings of the store, want at most %d", test.viewers, reads, test.readings)
+				}
+			})
+		})
+	}
+}
