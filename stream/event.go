@@ -60,6 +60,15 @@ type Mark struct {
 type Receipt struct {
 	ID        ID
 	Duplicate bool // the event was stored before under the same DedupeID; ID is the first one's
+
+	// Held is the number of an event that waits for a moderator, whose ID is zero.
+	Held uint64
+}
+
+// Held is an event that waits for a moderator.
+type Held struct {
+	Number uint64 // grows with each event that is held, of all walls
+	Event  Event  // its ID is zero
 }
 
 // State describes what is held of a wall.
@@ -92,6 +101,25 @@ type Retractor interface {
 	// event's id. Should the process die in between, whoever serves the wall
 	// next completes it. ErrNotFound when no such event is held.
 	Retract(ctx context.Context, wall string, id ID) (ID, error)
+}
+
+// Moderator keeps events back until somebody decides. Its methods may be called
+// concurrently.
+type Moderator interface {
+	// Hold is as [Publisher].Publish, and keeps the event back.
+	Hold(ctx context.Context, d Draft) (Receipt, error)
+
+	// Held returns what waits, oldest first: of one wall, or of all when wall is
+	// empty.
+	Held(ctx context.Context, wall string) ([]Held, error)
+
+	// Approve puts a held event on its wall and returns its id there. Should the
+	// process die in between, whoever starts next completes it. ErrNotFound when
+	// nothing of that wall waits under that number.
+	Approve(ctx context.Context, wall string, number uint64) (ID, error)
+
+	// Drop deletes a held event; ErrNotFound as Approve.
+	Drop(ctx context.Context, wall string, number uint64) error
 }
 
 // Reader reads walls. Its methods may be called concurrently.

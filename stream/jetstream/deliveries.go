@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -133,4 +134,87 @@ func deliveryOf(msg *jetstream.RawStreamMsg) (sources.Delivery, error) {
 	}
 	d.Number, d.Body = msg.Sequence, msg.Data
 	return d, nil
+}
+
+// Logged is a delivery in the log.
+type Logged struct {
+	sources.Delivery
+	Accepted bool `json:"accepted"`
+}
+
+// Deliveries returns the last deliveries to a source's hook, accepted or not,
+// at most n of them, oldest first.
+func (s *Store) Deliveries(ctx context.Context, source string, n int) ([]Logged, error) {
+	var all []Logged
+	for _, from := range []struct {
+		stream, subject string
+		accepted        bool
+	}{{hooksStream, hookPrefix + "." + source, true}, {refusedStream, refusedPrefix + "." + source, false}} {
+		some, err := s.lastDeliveries(ctx, from.stream, from.subject, n)
+		if err != nil {
+			return nil, fmt.Errorf("reading the deliveries to %s: %w", source, err)
+		}
+		for _, d := range some {
+			all = append(all, Logged{d, from.accepted})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Logged) int { return a.Time.Compare(b.Time) })
+	return all[max(0, len(all)-n):], nil
+}
+
+// lastDeliveries reads a stream from its end. Streams can't be read backwards,
+// so the start is guessed, and moved back as long as it was too late.
+func (s *Store) lastDeliveries(ctx context.Context, name, subject string, n int) ([]sources.Delivery, error) {
+	handle, err := s.js.Stream(ctx, name)
+	if err != nil {
+		return nil, explain(err)
+	}
+	state := handle.CachedInfo().State
+	for span := uint64(2 * n); ; span *= 8 {
+		start := state.FirstSeq
+		if state.LastSeq >= span {
+			start = max(start, state.LastSeq-span+1)
+		}
+		var found []sources.Delivery
+		for seq := start; ; {
+			msg, err := handle.GetMsg(ctx, max(seq, 1), jetstream.WithGetMsgSubject(subject))
+			if errors.Is(err, jetstream.ErrMsgNotFound) {
+				break
+			}
+			if err != nil {
+				return nil, explain(err)
+			}
+			seq = msg.Sequence + 1
+			if d, err := deliveryOf(msg); err == nil {
+				found = append(found, d)
+			}
+		}
+		if len(found) >= n || start <= state.FirstSeq {
+			return found[max(0, len(found)-n):], nil
+		}
+	}
+}
+
+// Delivery returns a delivery to a source's hook, of those that were accepted or
+// of those that were refused; ErrNotFound when it is not, or no longer, held.
+func (s *Store) Delivery(ctx context.Context, source string, number uint64, accepted bool) (sources.Delivery, error) {
+	name, subject := hooksStream, hookPrefix+"."+source
+	if !accepted {
+		name, subject = refusedStream, refusedPrefix+"."+source
+	}
+	handle, err := s.js.Stream(ctx, name)
+	if err != nil {
+		return sources.Delivery{}, explain(err)
+	}
+	if number == 0 {
+		return sources.Delivery{}, stream.ErrNotFound
+	}
+	msg, err := handle.GetMsg(ctx, number)
+	if err != nil {
+		return sources.Delivery{}, explain(err)
+	}
+	if msg.Subject != subject {
+		return sources.Delivery{}, stream.ErrNotFound
+	}
+	return deliveryOf(msg)
 }

@@ -47,6 +47,18 @@ func (s *Store) LastMark(ctx context.Context, source string, walls []string) (st
 			}
 		}
 	}
+	for m, err := range s.readHeld(ctx, "", true) {
+		if err != nil {
+			return stream.Mark{}, fmt.Errorf("reading the marks of the source %s on what is held: %w", source, err)
+		}
+		held, err := heldSubject(m.subject)
+		if err != nil {
+			continue
+		}
+		if mark, ok := s.mark(held.Wall, m.header); ok && mark.Source == source && mark.Count > newest.Count {
+			newest = mark
+		}
+	}
 	return newest, nil
 }
 

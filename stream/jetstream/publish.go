@@ -11,14 +11,7 @@ import (
 
 // Publish implements stream.Publisher.
 func (s *Store) Publish(ctx context.Context, d stream.Draft) (stream.Receipt, error) {
-	w, err := s.wall(d.Subject.Wall)
-	if err != nil {
-		return stream.Receipt{}, err
-	}
-	if limit := w.cfg.Load().Payload; len(d.Data) > limit {
-		return stream.Receipt{}, fmt.Errorf("%w: it has %d bytes, %d are allowed", stream.ErrTooLarge, len(d.Data), limit)
-	}
-	msg, err := s.encode(d)
+	w, msg, err := s.accept(d)
 	if err != nil {
 		return stream.Receipt{}, err
 	}
@@ -27,6 +20,19 @@ func (s *Store) Publish(ctx context.Context, d stream.Draft) (stream.Receipt, er
 		return stream.Receipt{}, fmt.Errorf("publishing to %s: %w", d.Subject, err)
 	}
 	return stream.Receipt{ID: id, Duplicate: duplicate}, nil
+}
+
+// accept returns a draft's wall and the message that it becomes.
+func (s *Store) accept(d stream.Draft) (*wall, *nats.Msg, error) {
+	w, err := s.wall(d.Subject.Wall)
+	if err != nil {
+		return nil, nil, err
+	}
+	if limit := w.cfg.Load().Payload; len(d.Data) > limit {
+		return nil, nil, fmt.Errorf("%w: it has %d bytes, %d are allowed", stream.ErrTooLarge, len(d.Data), limit)
+	}
+	msg, err := s.encode(d)
+	return w, msg, err
 }
 
 // store puts a message into the wall's stream. It states no expectation in the

@@ -62,6 +62,7 @@ type Store struct {
 var (
 	_ stream.Publisher = (*Store)(nil)
 	_ stream.Retractor = (*Store)(nil)
+	_ stream.Moderator = (*Store)(nil)
 	_ stream.Reader    = (*Store)(nil)
 	_ sources.Store    = (*Store)(nil)
 )
@@ -98,6 +99,9 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Store, error) {
 	}
 	if err := s.SetWalls(ctx, cfg.Walls); err != nil {
 		return nil, err
+	}
+	if err := s.completeApprovals(ctx); err != nil {
+		return nil, fmt.Errorf("completing approvals: %w", err)
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
@@ -156,7 +160,7 @@ func (s *Store) openShared(ctx context.Context) error {
 	if _, err := s.js.CreateOrUpdateStream(ctx, cards); err != nil {
 		return fmt.Errorf("opening the stream %s: %w", cardsStream, explain(err))
 	}
-	if err := s.openDeliveries(ctx); err != nil {
+	if err := errors.Join(s.openDeliveries(ctx), s.openHold(ctx)); err != nil {
 		return err
 	}
 	var err error
