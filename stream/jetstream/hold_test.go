@@ -107,7 +107,7 @@ func TestAnApprovalThatWasCutIsDoneOnce(t *testing.T) {
 	p := run(t, folder, main)
 	var want []string
 	cuts := 0
-	for i := range 30 {
+	for i := range 12 {
 		p.forgetMessageIDs(t, "main")
 		data := fmt.Sprintf("event %d", i)
 		want = append(want, data)
@@ -115,12 +115,13 @@ func TestAnApprovalThatWasCutIsDoneOnce(t *testing.T) {
 		if p.cutApproval(t, number) != nil {
 			cuts++
 		}
+		p.awaitForgetting(t, i)
 		if i%3 == 0 { // a moderator tries again; otherwise the next start completes it
 			if _, err := p.Approve(t.Context(), "main", number); err != nil && !errors.Is(err, stream.ErrNotFound) {
 				t.Fatal(err)
 			}
 		}
-		if i%10 == 9 {
+		if i%4 == 3 {
 			p.stop()
 			p = run(t, folder, main)
 		}
@@ -133,7 +134,9 @@ func TestAnApprovalThatWasCutIsDoneOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got = append(got, string(e.Data))
+		if e.Subject.Kind != "probe" {
+			got = append(got, string(e.Data))
+		}
 	}
 	slices.Sort(got)
 	slices.Sort(want)
@@ -173,6 +176,25 @@ func (p *program) forgetMessageIDs(t *testing.T, wall string) {
 	info.Config.Duplicates = 100 * time.Millisecond
 	if _, err := js.UpdateStream(&info.Config); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// awaitForgetting waits until the wall's stream takes an id of now for new.
+func (p *program) awaitForgetting(t *testing.T, i int) {
+	t.Helper()
+	js, err := p.nc.JetStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := 0; ; n++ {
+		ack, err := js.Publish("wall.main.probe", nil, nats.MsgId(fmt.Sprint("probe", i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n > 0 && !ack.Duplicate {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
 	}
 }
 
