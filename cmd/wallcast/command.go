@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/wallcast/wallcast/cmd/wallcast/internal/config"
+	"github.com/wallcast/wallcast/cmd/wallcast/internal/outbound"
 )
 
 // invocation is one call of the program.
@@ -20,6 +21,8 @@ type invocation struct {
 	stdin  io.Reader
 	stdout io.Writer
 	stderr io.Writer
+
+	outbound *outbound.Pool // how the sources reach others
 
 	config string // the configuration file; empty: ./wallcast.yaml
 	listen string // overrides the configuration's
@@ -67,7 +70,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	for _, c := range commands {
 		if c.name == name {
-			return c.run(ctx, rest, &invocation{stdin: stdin, stdout: stdout, stderr: stderr})
+			pool := outbound.New(outbound.Config{Version: version()})
+			defer pool.Close()
+			return c.run(ctx, rest, &invocation{stdin: stdin, stdout: stdout, stderr: stderr, outbound: pool})
 		}
 	}
 	return usagef("there is no command %q; wallcast help lists them", name)
@@ -201,7 +206,7 @@ func (inv *invocation) load() (*config.Config, error) {
 	if path == "" {
 		path = configFile
 	}
-	cfg, err := config.Load(path, sourceTypes, os.LookupEnv)
+	cfg, err := config.Load(path, sourceTypes, inv.outbound.Network(), os.LookupEnv)
 	if errors.Is(err, os.ErrNotExist) && inv.config == "" {
 		return nil, fmt.Errorf("there is no %s here; wallcast init writes one, and -c FILE names another", configFile)
 	}

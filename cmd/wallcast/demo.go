@@ -55,7 +55,7 @@ func (inv *invocation) readDemo() (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := config.Parse(filepath.Join(inv.demoFolder(), configFile), content, sourceTypes, os.LookupEnv)
+	cfg, err := config.Parse(filepath.Join(inv.demoFolder(), configFile), content, sourceTypes, inv.outbound.Network(), os.LookupEnv)
 	if err != nil {
 		return nil, err
 	}

@@ -19,22 +19,25 @@ func setupVersion(*pflag.FlagSet) func(context.Context, *invocation) error {
 	}
 }
 
-// build names this build: the module's version or commit, and what stands for
-// the page's files, so that an open page notices another build.
-var build = sync.OnceValue(func() string {
-	assets := path.Base(path.Dir(views.AssetURL("wall.css")))
-	version := "dev"
+// version names what this build was made of: the module's version or commit.
+func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return version + "-" + assets
+		return "dev"
 	}
 	if v := info.Main.Version; v != "" && v != "(devel)" {
-		version = v
+		return v
 	}
 	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && version == "dev" {
-			version = s.Value[:min(12, len(s.Value))]
+		if s.Key == "vcs.revision" {
+			return s.Value[:min(12, len(s.Value))]
 		}
 	}
-	return version + "-" + assets
+	return "dev"
+}
+
+// build names this build: its version, and what stands for the page's files, so
+// that an open page notices another build.
+var build = sync.OnceValue(func() string {
+	return version() + "-" + path.Base(path.Dir(views.AssetURL("wall.css")))
 })

@@ -188,20 +188,20 @@ func (c *Config) resolve(folder string) {
 	}
 }
 
-// Load reads the file at path. Types are the kinds of sources that there are;
-// env looks up the environment (os.LookupEnv). What is wrong with the content
-// is returned as [Errors].
-func Load(path string, types []sources.Type, env func(string) (string, bool)) (*Config, error) {
+// Load reads the file at path. Types are the kinds of sources that there are,
+// and network is how they reach others; env looks up the environment
+// (os.LookupEnv). What is wrong with the content is returned as [Errors].
+func Load(path string, types []sources.Type, network sources.Network, env func(string) (string, bool)) (*Config, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err // names the file and the reason
 	}
-	return Parse(path, data, types, env)
+	return Parse(path, data, types, network, env)
 }
 
 // Parse is Load for content that was read already. Name is the file's name, for
 // errors and for the folder that paths are relative to.
-func Parse(name string, data []byte, types []sources.Type, env func(string) (string, bool)) (*Config, error) {
+func Parse(name string, data []byte, types []sources.Type, network sources.Network, env func(string) (string, bool)) (*Config, error) {
 	f := &file{name: name, data: data}
 	if !f.parse(env) {
 		return nil, f.errors()
@@ -209,7 +209,7 @@ func Parse(name string, data []byte, types []sources.Type, env func(string) (str
 	c := new(Config)
 	c.setDefaults()
 	c.file = f
-	d := &decoder{file: f, types: types, folder: filepath.Dir(name)}
+	d := &decoder{file: f, types: types, network: network, folder: filepath.Dir(name)}
 	d.decode(f.root, valueOf(c), nil)
 	if !d.ended {
 		d.check(c)
