@@ -64,9 +64,17 @@ type Verdict struct {
 	Answer     []byte
 	AnswerType string
 
+	// Header are further headers of the Answer or the refusal, as a handshake or
+	// a method that is not allowed needs them.
+	Header http.Header
+
 	// ID is the sender's own id of the delivery: a second one with it is answered
 	// as the first was, and not kept. Empty: the sender gives none.
 	ID string
+
+	// Hide are texts that are struck out of what is kept of this request's body,
+	// beside those of Hook.Hide.
+	Hide []string
 }
 
 // Delivery is a request to a hook, as it is kept.
