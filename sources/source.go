@@ -95,6 +95,11 @@ type Type struct {
 	Name string // as in the configuration: "file"
 	Doc  string // one sentence for the reference and the schema
 
+	// Kind is set for a type whose sources have one card each: the kind of its
+	// events where the configuration's "to" names none. Where that names no key
+	// either, the source's name is the key.
+	Kind string
+
 	// New returns a pointer to a settings struct that holds the defaults. Its
 	// fields carry the tags `yaml:"name"` and `doc:"…"`; the latter is the one
 	// place where a setting is described.
@@ -113,6 +118,10 @@ type Env struct {
 	Name    string // the source's name in the configuration
 	Folder  string // what relative paths are relative to: the configuration file's folder
 	Network Network
+
+	// Pictures is where pictures are kept; nil when the program has no place for
+	// them, as in a test.
+	Pictures Pictures
 }
 
 // Complete returns e with a Network that lacks nothing: what it lacks is the

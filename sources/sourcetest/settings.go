@@ -44,6 +44,10 @@ func checkType(t *testing.T, typ sources.Type) {
 func checkFields(t *testing.T, typ reflect.Type, prefix string) {
 	for i := range typ.NumField() {
 		f := typ.Field(i)
+		if f.Anonymous && f.Type.Kind() == reflect.Struct { // its settings stand beside the others
+			checkFields(t, f.Type, prefix)
+			continue
+		}
 		if !f.IsExported() {
 			t.Errorf("%s has the unexported field %s, which no configuration can set", typ, f.Name)
 			continue
@@ -89,8 +93,7 @@ func structOf(t reflect.Type) reflect.Type {
 // known reports whether path, dotted, names a setting.
 func known(t reflect.Type, path string) bool {
 	name, rest, deeper := strings.Cut(path, ".")
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for _, f := range reflect.VisibleFields(t) {
 		if yamlName(f) != name {
 			continue
 		}
