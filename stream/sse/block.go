@@ -33,7 +33,7 @@ func (f *feed) block(e *entry, rep representation) []byte {
 
 func (f *feed) encode(e stream.Event, rep representation) []byte {
 	var html []byte
-	if rep == asHTML || rep == asJSONHTML {
+	if rep.hasCard() {
 		var err error
 		if html, err = f.card(e); err != nil {
 			f.log.Error("rendering a card", "wall", f.wall, "id", e.ID.String(), "error", err)

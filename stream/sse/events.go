@@ -53,7 +53,7 @@ type connection struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 	timeout time.Duration
-	clear   bool // a write deadline that passes between writes ends the stream
+	clear   bool // HTTP/2: a write deadline that passes between writes ends the stream
 	log     *slog.Logger
 	end     func() // when the stream has ended
 }
@@ -135,7 +135,9 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request, wall string
 		return
 	}
 	h.viewers.Add(1)
-	done = func() { h.viewers.Add(-1); leave(); release() }
+	giveBack := s.stamp(v, r)
+	done = func() { giveBack(); h.viewers.Add(-1); leave(); release() }
+	v.feed.ready(r.Context(), v.cursor, q.rep)
 	opening := s.opening(v, begin, q.rep)
 	if c.isPlain(r) {
 		w.Header().Set("Connection", "close") // a writer serves nothing else on it
@@ -157,6 +159,9 @@ func (s *Server) turnAway(c *connection, err error) {
 	retry := s.retry()
 	if errors.Is(err, errFull) {
 		retry = s.later()
+		if !c.clear { // over HTTP/2 others share the connection
+			c.w.Header().Set("Connection", "close") // it would take the place of others
+		}
 	}
 	_ = c.write(appendBye(nil, stream.ID{}, s.byeReason(err), retry)) // it ends either way
 }
@@ -228,6 +233,9 @@ func (s *Server) pump(ctx context.Context, c *connection, v *viewer, rep represe
 			return
 		case <-v.hub.removed:
 			s.sayBye(c, v, byeRemoved)
+			return
+		case <-v.ticket.over():
+			s.sayBye(c, v, byeAccess)
 			return
 		case <-stopping:
 			stopping = nil

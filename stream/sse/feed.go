@@ -1,6 +1,7 @@
 package sse
 
 import (
+	"context"
 	"log/slog"
 	"slices"
 	"sort"
@@ -33,6 +34,13 @@ type entry struct {
 // outsideWindow is added to the size of an entry that the window does not hold.
 const outsideWindow = -1 << 62
 
+// newEntry makes an entry that is in no window.
+func newEntry(e stream.Event) *entry {
+	n := &entry{seq: e.ID.Seq, event: e}
+	n.size.Store(outsideWindow)
+	return n
+}
+
 // loss is a stretch of history that was evicted before this process read it.
 type loss struct {
 	from  uint64 // the last sequence before it
@@ -57,7 +65,8 @@ type feed struct {
 	render      func(stream.Event) ([]byte, error)
 	log         *slog.Logger
 
-	bytes atomic.Int64 // of the window's payloads and blocks
+	bytes  atomic.Int64  // of the window's payloads and blocks
+	wanted atomic.Uint32 // representations with cards that viewers have asked for, as bits
 
 	mu      sync.RWMutex
 	window  []*entry // ascending; every entry held after low
@@ -131,11 +140,36 @@ func (f *feed) notify() {
 	}
 }
 
-// add appends an entry that was read. One that was read before is ignored.
+// add appends an entry that was read. One that was read before is ignored. Its
+// card is rendered before, where viewers want it: how long that takes is then the
+// matter of this wall alone.
 func (f *feed) add(e stream.Event) {
+	read := newEntry(e)
+	for rep := range representations {
+		if f.wanted.Load()&(1<<rep) != 0 && read.isEvent() {
+			f.block(read, rep)
+		}
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.addLocked(&entry{seq: e.ID.Seq, event: e})
+	f.addLocked(read)
+}
+
+// ready has the cards rendered that a viewer of the window is given after a
+// sequence, and from now on those of what is added.
+func (f *feed) ready(ctx context.Context, after uint64, rep representation) {
+	if !rep.hasCard() {
+		return
+	}
+	f.wanted.Or(1 << rep)
+	f.mu.RLock()
+	entries := slices.Clone(f.window[f.searchLocked(after):])
+	f.mu.RUnlock()
+	for _, e := range entries {
+		if ctx.Err() == nil && e.isEvent() && !e.gone.Load() {
+			f.block(e, rep)
+		}
+	}
 }
 
 func (f *feed) addLocked(e *entry) {
@@ -152,8 +186,14 @@ func (f *feed) addLocked(e *entry) {
 		f.wakeLocked()
 		return
 	}
-	e.size.Store(int64(len(e.event.Data)))
-	f.bytes.Add(int64(len(e.event.Data)))
+	size := int64(len(e.event.Data))
+	for rep := range e.blocks {
+		if b := e.blocks[rep].Load(); b != nil {
+			size += int64(len(*b))
+		}
+	}
+	e.size.Store(size)
+	f.bytes.Add(size)
 	f.window = append(f.window, e)
 	for len(f.window) > f.maxEntries || len(f.window) > 1 && f.bytes.Load() > f.maxBytes {
 		f.dropLocked()
@@ -259,8 +299,7 @@ func (f *feed) nameKinds(kinds ...string) []string {
 
 // outside makes the entry of an event that is not in the window.
 func (f *feed) outside(e stream.Event) *entry {
-	out := &entry{seq: e.ID.Seq, event: e}
-	out.size.Store(outsideWindow)
+	out := newEntry(e)
 	if out.isEvent() {
 		f.mu.Lock()
 		defer f.mu.Unlock()

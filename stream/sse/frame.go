@@ -21,6 +21,9 @@ const (
 	representations
 )
 
+// hasCard reports whether a representation holds the rendered card.
+func (r representation) hasCard() bool { return r == asHTML || r == asJSONHTML }
+
 // Names of our events. No kind can be called so: a kind has no colon.
 const (
 	helloEvent   = "wall:hello"
@@ -90,6 +93,7 @@ const (
 	byeReset       = "reset"
 	byeShutdown    = "shutdown"
 	byeRemoved     = "removed"
+	byeAccess      = "access"
 )
 
 // appendEvent appends one block: an event of the given name ("" is a message)

@@ -73,25 +73,24 @@ func (s *Server) servePoll(w http.ResponseWriter, r *http.Request, wall string, 
 		w.Header().Set("Content-Type", "application/json")
 		return
 	}
-	if q.wait > 0 {
-		release, err := s.admit(r)
-		if err != nil {
-			s.refuse(w, err)
-			return
-		}
-		defer release()
+	release, err := s.seat(r, q.wait > 0)
+	if err != nil {
+		s.refuse(w, r, err)
+		return
 	}
+	defer release()
 	h, leave, err := s.hub(wall)
 	if err != nil {
-		s.refuse(w, err)
+		s.refuse(w, r, err)
 		return
 	}
 	defer leave()
 	v, begin, err := h.join(r.Context(), q)
 	if err != nil {
-		s.refuse(w, err)
+		s.refuse(w, r, err)
 		return
 	}
+	defer s.stamp(v, r)()
 	control := http.NewResponseController(w)
 	_ = control.SetWriteDeadline(time.Time{}) // the server's may pass while we wait
 	p := &reply{gap: begin.gap}
@@ -99,12 +98,20 @@ func (s *Server) servePoll(w http.ResponseWriter, r *http.Request, wall string, 
 		p.add(v, e, q.rep)
 	}
 	if err := s.collect(r.Context(), v, q, p); err != nil {
-		s.refuse(w, err)
+		s.refuse(w, r, err)
 		return
 	}
 	_ = control.SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout))
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(p.encode(v.feed.id(v.cursor).String())) // a client that is gone gets no answer
+}
+
+// seat is admit for a poll: one that is answered at once takes no place.
+func (s *Server) seat(r *http.Request, waits bool) (release func(), err error) {
+	if waits {
+		return s.admit(r)
+	}
+	return func() {}, s.look(r)
 }
 
 // collect takes what the viewer is to get, and where that is nothing waits for
@@ -133,6 +140,8 @@ func (s *Server) collect(ctx context.Context, v *viewer, q query, p *reply) erro
 		case <-v.feed.ended:
 			return nil
 		case <-v.hub.removed:
+			return nil
+		case <-v.ticket.over():
 			return nil
 		case <-s.stopping:
 			return nil
@@ -167,11 +176,14 @@ func (p *reply) take(ctx context.Context, v *viewer, rep representation) (<-chan
 }
 
 // refuse answers a poll that can't be served.
-func (s *Server) refuse(w http.ResponseWriter, err error) {
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	retry, detail := s.retry(), "the wall's store can't be reached at the moment; try again"
 	switch {
 	case errors.Is(err, errFull):
 		retry, detail = s.later(), "the server has as many viewers as it may have; try again later"
+		if r.ProtoMajor < 2 {
+			w.Header().Set("Connection", "close") // it would take the place of others
+		}
 	case errors.Is(err, errShutdown):
 		detail = "the server is being stopped; try again"
 	default:

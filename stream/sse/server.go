@@ -34,14 +34,22 @@ type Config struct {
 	// well-formed name. Call EndWall as well when a wall goes.
 	Walls func(wall string) bool
 
-	// Address says who is asking, for PerAddress. Default: the host of the
-	// request's RemoteAddr.
+	// Pass says what lets a request read a wall that not everybody may read. The
+	// stream ends when that does. Default: nil, which is for everybody.
+	Pass func(r *http.Request, wall string) *Pass
+
+	// Address says who is asking, for PerAddress; "" is not counted. Default: the
+	// host of the request's RemoteAddr.
 	Address func(*http.Request) string
 
 	// Viewers and PerAddress bound the open event streams and waiting polls of
-	// this process, in all and by address. 0 is no limit.
+	// this process, in all and by address. 0 is no limit. SetLimits changes them.
 	Viewers    int
 	PerAddress int
+
+	// Room reports whether the process can take one more viewer, whose connection
+	// is open already. It is asked for each. Default: always.
+	Room func() bool
 
 	// WindowEntries and WindowBytes bound what is kept in memory of each wall
 	// that somebody watches. Default: 10,000 entries, 16 MiB.
@@ -73,6 +81,12 @@ func (c Config) withDefaults() Config {
 			return host
 		}
 	}
+	if c.Pass == nil {
+		c.Pass = func(*http.Request, string) *Pass { return nil }
+	}
+	if c.Room == nil {
+		c.Room = func() bool { return true }
+	}
 	c.WindowEntries = cmp.Or(c.WindowEntries, 10_000)
 	c.WindowBytes = cmp.Or(c.WindowBytes, 16<<20)
 	c.Ping = cmp.Or(c.Ping, 15*time.Second)
@@ -103,11 +117,12 @@ type Server struct {
 	readers  sync.WaitGroup // and writers
 	writers  writers
 
+	places places
+
 	mu      sync.Mutex
 	stopped bool
 	hubs    map[string]*hub
-	total   int            // open streams and waiting polls
-	byAddr  map[string]int // the same
+	tickets map[*ticket]struct{} // of open streams and waiting polls
 }
 
 // New makes a Server. It reads nothing before somebody asks for a wall.
@@ -117,8 +132,10 @@ func New(cfg Config) *Server {
 		reads:    make(chan struct{}, concurrentReads),
 		stopping: make(chan struct{}),
 		hubs:     map[string]*hub{},
-		byAddr:   map[string]int{},
+		tickets:  map[*ticket]struct{}{},
 	}
+	s.places.byAddress = map[string]int{}
+	s.SetLimits(cfg.Viewers, cfg.PerAddress)
 	s.reading, s.stop = context.WithCancel(context.Background())
 	return s
 }
@@ -175,30 +192,6 @@ func (s *Server) leave(h *hub) {
 			h.stop()
 		}
 	})
-}
-
-// admit counts a stream or a waiting poll, unless the server is full. The
-// caller calls release when it ends.
-func (s *Server) admit(r *http.Request) (release func(), err error) {
-	addr := ""
-	if s.cfg.PerAddress > 0 {
-		addr = s.cfg.Address(r)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.cfg.Viewers > 0 && s.total >= s.cfg.Viewers || s.cfg.PerAddress > 0 && s.byAddr[addr] >= s.cfg.PerAddress {
-		return nil, errFull
-	}
-	s.total++
-	s.byAddr[addr]++
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.total--
-		if s.byAddr[addr]--; s.byAddr[addr] == 0 {
-			delete(s.byAddr, addr)
-		}
-	}, nil
 }
 
 // Viewers returns the number of open event streams of a wall in this process.

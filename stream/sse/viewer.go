@@ -35,6 +35,8 @@ type viewer struct {
 	// none: what is evicted meanwhile was never promised.
 	rough bool
 
+	ticket *ticket // lets it read; nil where everybody may
+
 	pinged uint64 // the newest ping that it got or that came before it
 	named  int    // how many of the feed's kinds it was told
 }

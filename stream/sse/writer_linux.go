@@ -1,6 +1,7 @@
 package sse
 
 import (
+	"cmp"
 	"maps"
 	"math/rand/v2"
 	"runtime"
@@ -217,7 +218,7 @@ func (w *writer) welcome(c *client) {
 		w.takeTurns([]*client{c})
 	default:
 	}
-	if reason := c.audience.over(); reason != "" {
+	if reason := cmp.Or(c.audience.over(), c.over()); reason != "" {
 		w.bye(c, reason)
 		return
 	}
@@ -249,12 +250,20 @@ func (at *audience) over() string {
 	}
 }
 
+// over is why the viewer may not go on, or empty.
+func (c *client) over() string {
+	if c.ticket.isOver() {
+		return byeAccess
+	}
+	return ""
+}
+
 // serveAll gives the viewers of a feed its news.
 func (w *writer) serveAll(at *audience) {
 	at.segments.clear()
 	now, reason := at.feed.moment(), at.over()
 	for c := range at.clients {
-		if reason != "" {
+		if reason := cmp.Or(reason, c.over()); reason != "" {
 			w.bye(c, reason)
 		} else if !c.blocked {
 			w.serve(c, now)

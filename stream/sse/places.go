@@ -1,0 +1,99 @@
+package sse
+
+import (
+	"net/http"
+	"sync"
+	"time"
+)
+
+// places are the viewers that a Server may have at a time. An open event stream
+// and a waiting poll take one.
+type places struct {
+	mu         sync.Mutex
+	most       int // 0 is no limit
+	perAddress int // the same
+	taken      int
+	byAddress  map[string]int
+
+	refused uint64
+	warned  time.Time
+}
+
+// warnEvery is the shortest time between two warnings that the server is full.
+const warnEvery = time.Minute
+
+// SetLimits replaces Config.Viewers and Config.PerAddress. Viewers who are there
+// stay, also where they are more than the new limits allow.
+func (s *Server) SetLimits(viewers, perAddress int) {
+	s.places.mu.Lock()
+	defer s.places.mu.Unlock()
+	s.places.most, s.places.perAddress = viewers, perAddress
+}
+
+// Refused returns how many event streams and polls were turned away because the
+// server was full.
+func (s *Server) Refused() uint64 {
+	s.places.mu.Lock()
+	defer s.places.mu.Unlock()
+	return s.places.refused
+}
+
+// admit counts a stream or a waiting poll, unless the server is full. The
+// caller calls release when it ends.
+func (s *Server) admit(r *http.Request) (release func(), err error) {
+	room, address := s.cfg.Room(), s.cfg.Address(r)
+	p := &s.places
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := s.lookLocked(room, address); err != nil {
+		return nil, err
+	}
+	p.taken++
+	if address == "" {
+		return func() { p.leave("") }, nil
+	}
+	p.byAddress[address]++
+	return func() { p.leave(address) }, nil
+}
+
+// look reports whether the server is full, for a request that takes no place.
+func (s *Server) look(r *http.Request) error {
+	room, address := s.cfg.Room(), s.cfg.Address(r)
+	s.places.mu.Lock()
+	defer s.places.mu.Unlock()
+	return s.lookLocked(room, address)
+}
+
+func (s *Server) lookLocked(room bool, address string) error {
+	p := &s.places
+	limit := ""
+	switch {
+	case !room:
+		limit = "the process has no room for more connections"
+	case p.most > 0 && p.taken >= p.most:
+		limit = "there are as many as there may be"
+	case p.perAddress > 0 && address != "" && p.byAddress[address] >= p.perAddress:
+		limit = "there are as many as there may be from " + address
+	default:
+		return nil
+	}
+	p.refused++
+	if now := time.Now(); now.Sub(p.warned) >= warnEvery {
+		p.warned = now
+		s.cfg.Log.Warn("viewers are told to come back later: "+limit, "viewers", p.taken, "refused", p.refused)
+	}
+	return errFull
+}
+
+// leave gives a place back.
+func (p *places) leave(address string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.taken--
+	if address == "" {
+		return
+	}
+	if p.byAddress[address]--; p.byAddress[address] == 0 {
+		delete(p.byAddress, address)
+	}
+}
