@@ -50,6 +50,8 @@ var commands = []command{
 	{name: "tail", args: "[WALL]", doc: "print a wall's events as they come", long: tailHelp, setup: setupTail},
 	{name: "retract", args: "ID", doc: "take an event off its wall", setup: setupRetract},
 	{name: "sources", doc: "show how the sources are doing", setup: setupSources},
+	{name: "hook", args: "NAME [show|replay N]", doc: "look at what was delivered to a hook, and replay it", long: hookHelp, setup: setupHook},
+	{name: "held", args: "[approve|drop N...]", doc: "decide about events that wait for a moderator", long: heldHelp, setup: setupHeld},
 	{name: "token", args: "NAME", doc: "make a token for somebody who may write", long: tokenHelp, setup: setupToken},
 	{name: "link", args: "[WALL]", doc: "make a link that opens a private wall for a while", setup: setupLink},
 	{name: "bench", doc: "load-test a wall: will it hold?", long: benchHelp, setup: setupBench},

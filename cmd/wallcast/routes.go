@@ -23,7 +23,7 @@ import (
 // before, by access.Guard or access.Operator.
 func (p *program) routes() http.Handler {
 	posts := p.countPosts(&publish.Handler{
-		Publisher: p.store, May: p.guard.MayPublish, Limit: p.site.limit, Log: p.log,
+		Publisher: p.store, Moderator: p.store, Holds: p.holds, May: p.guard.MayPublish, Limit: p.site.limit, Log: p.log,
 		Scope: func(r *http.Request) string { return access.CallerOf(r).Scope() },
 	})
 	events := methods{
@@ -46,6 +46,13 @@ func (p *program) routes() http.Handler {
 	mux.HandleFunc("GET /healthz", p.health)
 	mux.HandleFunc("GET /readyz", p.ready)
 	mux.HandleFunc("GET /metrics", p.metrics)
+	mux.HandleFunc("/hooks/{name}", p.receiveHook)
+	mux.HandleFunc("GET /control/hooks/{name}", p.listDeliveries)
+	mux.HandleFunc("GET /control/hooks/{name}/{delivery}", p.showDelivery)
+	mux.HandleFunc("POST /control/hooks/{name}/{delivery}/replay", p.replayDelivery)
+	mux.HandleFunc("GET /control/held", p.listHeld)
+	mux.HandleFunc("POST /control/held/{wall}/{number}", p.approveHeld)
+	mux.HandleFunc("DELETE /control/held/{wall}/{number}", p.dropHeld)
 	mux.HandleFunc("GET /control/walls", p.wallStatus)
 	mux.HandleFunc("GET /control/sources", p.sourceStatus)
 	mux.HandleFunc("POST /control/links", p.makeLink)

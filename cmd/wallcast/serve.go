@@ -89,7 +89,8 @@ type program struct {
 	control     *http.Server // on the administration socket
 
 	posted   *metrics.Set // counts posts by status
-	stopping atomic.Bool  // set once no new viewers should be sent here
+	hookLog  *hookLog
+	stopping atomic.Bool // set once no new viewers should be sent here
 
 	opened  []func()       // undo what has been started, the last one first
 	serving sync.WaitGroup // of what is started by run
@@ -117,6 +118,7 @@ func (p *program) close() {
 func (p *program) start(ctx context.Context, cfg *config.Config) error {
 	p.site = newSite(cfg)
 	p.posted = metrics.NewSet()
+	p.hookLog = newHookLog()
 	certificate, err := loadCertificate(cfg.TLS)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"github.com/wallcast/wallcast/cmd/wallcast/internal/config"
+	"github.com/wallcast/wallcast/sources"
 	"github.com/wallcast/wallcast/stream"
 	"github.com/wallcast/wallcast/stream/jetstream"
 	"github.com/wallcast/wallcast/views"
@@ -17,6 +18,7 @@ type site struct{ now atomic.Pointer[siteState] }
 type siteState struct {
 	cfg   *config.Config
 	walls map[string]siteWall
+	hooks map[string]hookSource
 }
 
 type siteWall struct {
@@ -31,9 +33,14 @@ func newSite(cfg *config.Config) *site {
 }
 
 func (s *site) apply(cfg *config.Config) {
-	state := &siteState{cfg: cfg, walls: make(map[string]siteWall, len(cfg.Walls))}
+	state := &siteState{cfg: cfg, walls: make(map[string]siteWall, len(cfg.Walls)), hooks: map[string]hookSource{}}
 	for _, w := range cfg.Walls {
 		state.walls[w.Name] = siteWall{w, viewOf(w)}
+	}
+	for _, source := range cfg.Sources {
+		if receiver, ok := source.Run.(sources.Receiver); ok {
+			state.hooks[source.Name] = hookSource{name: source.Name, receiver: receiver}
+		}
 	}
 	s.now.Store(state)
 }

@@ -204,8 +204,14 @@ func printable(data json.RawMessage) string {
 			text = string(data)
 		}
 	}
+	return forTerminal(text, "")
+}
+
+// forTerminal takes out of a text what would move a terminal's cursor or colour
+// it, but for the control characters in keep.
+func forTerminal(text, keep string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
+		if (r < ' ' || r >= 0x7f && r < 0xa0) && !strings.ContainsRune(keep, r) {
 			return ' '
 		}
 		return r

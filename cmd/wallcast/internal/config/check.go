@@ -210,6 +210,9 @@ func (d *decoder) checkWall(w *Wall) {
 	if w.Post.Rate != (access.Rate{}) && !w.Post.Anyone() {
 		d.wrong(below(path, "post", "rate"), "is about posts without a token, which allow: anyone permits")
 	}
+	if w.Post.Hold && !w.Post.Anyone() {
+		d.wrong(below(path, "post", "hold"), "is about posts without a token, which allow: anyone permits")
+	}
 	for _, k := range w.Kinds {
 		d.checkKind(k, below(path, "kinds", k.Name))
 	}

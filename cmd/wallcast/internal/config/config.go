@@ -79,6 +79,7 @@ type Keep struct {
 // Post says who may post to a wall without a token.
 type Post struct {
 	Allow string      `yaml:"allow" doc:"token: whoever has a right to. anyone: everybody." enum:"token anyone"`
+	Hold  bool        `yaml:"hold" doc:"Posts without a token wait until somebody approves them; wallcast held lists them."`
 	Rate  access.Rate `yaml:"rate" doc:"Posts accepted from one client address without a token, such as 5/min. By default 30/min, and no limit for loopback."`
 }
 

@@ -84,7 +84,7 @@ func TestSchemaRefuses(t *testing.T) {
 		"walls: {main: {keep: {age: 30}}}",
 		"walls: {main: {private: yes}}",
 		"walls: {main: {post: {allow: anybody}}}",
-		"walls: {main: {post: {hold: true}}}",
+		"walls: {main: {post: {hold: perhaps}}}",
 		"walls: {main: {kinds: {open: }}}",
 		"walls: {main: {kinds: {a: {slot: top}}}}",
 		"walls: {main: {origins: [example.com]}}",

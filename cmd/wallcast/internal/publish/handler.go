@@ -14,9 +14,14 @@ import (
 	"github.com/wallcast/wallcast/stream"
 )
 
-// Handler stores what is posted. All fields must be set.
+// Handler stores what is posted. All fields must be set, but for Moderator where
+// Holds never says so.
 type Handler struct {
 	Publisher stream.Publisher
+	Moderator stream.Moderator
+
+	// Holds reports whether what the caller posts waits for a moderator.
+	Holds func(*http.Request, stream.Subject) bool
 
 	// May returns why the caller may not store an event under the subject, or nil.
 	May func(*http.Request, stream.Subject) *access.Problem
@@ -53,6 +58,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
+	if receipt.Held > 0 {
+		w.WriteHeader(http.StatusAccepted)
+		_ = json.NewEncoder(w).Encode(map[string]any{"held": receipt.Held, "detail": "The post waits for approval."})
+		return
+	}
 	w.Header().Set("Location", "/walls/"+wall+"/events/"+receipt.ID.String())
 	w.WriteHeader(http.StatusCreated)
 	// Whether the answer arrives is not ours to know: the event is stored.
@@ -86,7 +96,11 @@ func (h *Handler) publish(r *http.Request) (stream.Receipt, *access.Problem) {
 		draft.DedupeID = fmt.Sprintf("http %q %s %s", h.Scope(r), subject, p.repeat)
 	}
 	// A publisher that goes away does not take back what it has sent.
-	receipt, err := h.Publisher.Publish(context.WithoutCancel(r.Context()), draft)
+	store := h.Publisher.Publish
+	if h.Holds(r, subject) {
+		store = h.Moderator.Hold
+	}
+	receipt, err := store(context.WithoutCancel(r.Context()), draft)
 	if err != nil {
 		return stream.Receipt{}, h.explain(wall, limit, err)
 	}

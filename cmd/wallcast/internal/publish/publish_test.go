@@ -70,6 +70,7 @@ func routes(guard *access.Guard, store stream.Publisher) http.Handler {
 	h := &publish.Handler{
 		Publisher: store, May: guard.MayPublish, Log: slog.New(slog.DiscardHandler),
 		Scope: func(r *http.Request) string { return access.CallerOf(r).Scope() },
+		Holds: func(*http.Request, stream.Subject) bool { return false },
 		Limit: func(wall string) (int, bool) { return limit, wall == "main" || wall == "news" },
 	}
 	mux := http.NewServeMux()
