@@ -30,7 +30,7 @@ func TestMistakes(t *testing.T) {
 		{name: "no mapping", text: "«- x", want: `the configuration is a mapping of settings such as "listen: :8080", not a list`},
 		{name: "unknown key", text: "«lisen: :80", want: `the configuration has no setting "lisen"; did you mean listen?`},
 		{name: "unknown key, nothing like it", text: "walls: {main: {keep: {«colour: 5}}}", want: `walls.main.keep has no setting "colour"; it takes events, age and bytes`},
-		{name: "a hold without anyone", text: "walls: {main: {post: {«hold: true}}}", want: `walls.main.post.hold is about posts without a token, which allow: anyone permits`},
+		{name: "a hold without anyone", text: "walls: {main: {post: {hold: «true}}}", want: `walls.main.post.hold is about posts without a token, which allow: anyone permits`},
 		{name: "plugins", text: "«plugins: ./plugins", want: `the configuration has no setting "plugins"; it takes listen, url, data, proxies, nats, tls, tokens, walls and sources`},
 		{name: "map of a source", text: "sources: {a: {clock: , «map: .}}", want: `sources.a has no setting "map"; it takes clock, file, to and walls`},
 		{name: "duplicate key", text: "data: a\nlisten: :80\n«data: b", want: "data is there twice, first in line 1; keep one of them"},
