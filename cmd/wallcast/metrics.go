@@ -23,6 +23,7 @@ func (p *program) metrics(w http.ResponseWriter, r *http.Request) {
 	for _, wall := range p.site.config().Walls {
 		metrics.WriteGaugeUint64(&b, fmt.Sprintf("wallcast_viewers{wall=%q}", wall.Name), uint64(p.streams.Viewers(wall.Name)))
 	}
+	metrics.WriteCounterUint64(&b, "wallcast_viewers_refused_total", p.streams.Refused())
 	for _, s := range p.sources.Status() {
 		writeSourceMetrics(&b, s)
 	}

@@ -84,6 +84,7 @@ type program struct {
 	guarded     context.Context // ends once guard is there, or never will be
 	admit       func()          // ends guarded
 	streams     *sse.Server
+	files       *files
 	sources     *sources.Supervisor
 	http        *http.Server
 	control     *http.Server // on the administration socket
@@ -141,9 +142,11 @@ func (p *program) start(ctx context.Context, cfg *config.Config) error {
 	p.admit()
 	p.streams = sse.New(sse.Config{
 		Reader: store, Build: build(), Render: p.site.card, Label: p.site.label, Walls: p.site.has,
-		Address: func(r *http.Request) string { return access.CallerOf(r).LimitKey() },
-		Log:     p.log,
+		Pass: p.pass, Address: p.viewerAddress, Room: func() error { return p.files.room(p.http) },
+		Log: p.log,
 	})
+	p.files = newFiles()
+	p.limitViewers(cfg)
 	p.sources = sources.NewSupervisor(store, p.log)
 	instances, err := p.instances(ctx, cfg)
 	if err != nil {
@@ -421,6 +424,8 @@ func (p *program) apply(ctx context.Context, cfg *config.Config) error {
 	p.certificate.Store(certificate)
 	p.site.apply(cfg)
 	p.guard.Apply(p.access(cfg))
+	p.limitViewers(cfg)
+	p.streams.Review()
 	if p.server != nil { // asks every client for its rights again, too
 		p.logPart("foreign subjects", p.server.SetForeign(foreignSubjects(cfg)))
 	}

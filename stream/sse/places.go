@@ -64,12 +64,12 @@ func (s *Server) look(r *http.Request) error {
 	return s.lookLocked(room, address)
 }
 
-func (s *Server) lookLocked(room bool, address string) error {
+func (s *Server) lookLocked(room error, address string) error {
 	p := &s.places
 	limit := ""
 	switch {
-	case !room:
-		limit = "the process has no room for more connections"
+	case room != nil:
+		limit = room.Error()
 	case p.most > 0 && p.taken >= p.most:
 		limit = "there are as many as there may be"
 	case p.perAddress > 0 && address != "" && p.byAddress[address] >= p.perAddress:

@@ -87,7 +87,12 @@ func TestNoRoom(t *testing.T) { onBothPaths(t, checkNoRoom) }
 
 func checkNoRoom(t *testing.T) {
 	var full atomic.Bool
-	s := serve(t, sse.Config{Reader: newMemory("main"), Room: func() bool { return !full.Load() }})
+	s := serve(t, sse.Config{Reader: newMemory("main"), Room: func() error {
+		if full.Load() {
+			return errors.New("the house is full")
+		}
+		return nil
+	}})
 	s.watch("", "")
 	full.Store(true)
 	if last := s.watchRaw("", "").ended(); !strings.Contains(last.Data, `"full"`) {

@@ -47,9 +47,9 @@ type Config struct {
 	Viewers    int
 	PerAddress int
 
-	// Room reports whether the process can take one more viewer, whose connection
-	// is open already. It is asked for each. Default: always.
-	Room func() bool
+	// Room returns why the process can't take one more viewer, whose connection is
+	// open already, or nil. It is asked for each. Default: nil.
+	Room func() error
 
 	// WindowEntries and WindowBytes bound what is kept in memory of each wall
 	// that somebody watches. Default: 10,000 entries, 16 MiB.
@@ -85,7 +85,7 @@ func (c Config) withDefaults() Config {
 		c.Pass = func(*http.Request, string) *Pass { return nil }
 	}
 	if c.Room == nil {
-		c.Room = func() bool { return true }
+		c.Room = func() error { return nil }
 	}
 	c.WindowEntries = cmp.Or(c.WindowEntries, 10_000)
 	c.WindowBytes = cmp.Or(c.WindowBytes, 16<<20)

@@ -93,6 +93,7 @@ type Caller struct {
 	forwarded string // what shows that the request came through a proxy
 	sent      bool   // a bearer token was sent, known or not
 	basic     bool   // another kind of authentication was sent
+	operator  bool   // connected over the administration socket
 }
 
 // Scope says who is publishing, for ids that must not clash with those of

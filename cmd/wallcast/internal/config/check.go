@@ -61,6 +61,12 @@ func (d *decoder) check(c *Config) {
 	}
 	d.checkListen(c)
 	d.checkNATS(c)
+	if c.Viewers.Most < 0 {
+		d.wrong([]string{"viewers", "most"}, "wants a number of viewers, or 0 for as many as fit, not %d", c.Viewers.Most)
+	}
+	if limit, _ := c.Viewers.PerAddress(); limit < 0 {
+		d.wrong([]string{"viewers", "address"}, "wants a number of viewers, or 0 for no limit, not %d", limit)
+	}
 	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
 		d.wrong([]string{"tls"}, "wants both cert and key, or neither")
 	}

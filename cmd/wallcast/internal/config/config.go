@@ -21,6 +21,7 @@ type Config struct {
 	Data    string         `yaml:"data" doc:"Folder of everything that is stored, relative to this file."`
 	Proxies []netip.Prefix `yaml:"proxies" doc:"Networks of the reverse proxies whose forwarding headers are believed."`
 	NATS    NATS           `yaml:"nats" doc:"The NATS server: embedded, unless a url is given."`
+	Viewers Viewers        `yaml:"viewers" doc:"How many viewers there may be at a time. Who comes when it is full is told to come back a little later."`
 	TLS     TLS            `yaml:"tls" doc:"Serve HTTPS with this certificate."`
 	Tokens  []Token        `yaml:"tokens,named" doc:"Who may do what, by name. Without any token only loopback may write."`
 	Walls   []Wall         `yaml:"walls,named" doc:"The walls, by name. The first one is the default. Without any there is one wall, main."`
@@ -40,6 +41,24 @@ type NATS struct {
 
 // External reports whether the events are stored by a server that is not ours.
 func (n NATS) External() bool { return len(n.URL) > 0 }
+
+// Viewers limits how many event streams and waiting polls are open.
+type Viewers struct {
+	Most    int  `yaml:"most" doc:"Of this process. 0: as many as fit into the files that it may have open."`
+	Address *int `yaml:"address" doc:"From one client address (of IPv6, one network of 64 bits). 0: no limit. By default 1000, and no limit for loopback."`
+}
+
+// defaultPerAddress is generous: behind one address there may be a school.
+const defaultPerAddress = 1000
+
+// PerAddress is the limit for one client address, 0 for none, and whether it
+// counts for loopback too.
+func (v Viewers) PerAddress() (limit int, loopback bool) {
+	if v.Address == nil {
+		return defaultPerAddress, false
+	}
+	return *v.Address, true
+}
 
 // TLS is a certificate and its key; both or neither are set.
 type TLS struct {

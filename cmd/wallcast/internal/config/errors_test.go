@@ -31,7 +31,7 @@ func TestMistakes(t *testing.T) {
 		{name: "unknown key", text: "«lisen: :80", want: `the configuration has no setting "lisen"; did you mean listen?`},
 		{name: "unknown key, nothing like it", text: "walls: {main: {keep: {«colour: 5}}}", want: `walls.main.keep has no setting "colour"; it takes events, age and bytes`},
 		{name: "a hold without anyone", text: "walls: {main: {post: {hold: «true}}}", want: `walls.main.post.hold is about posts without a token, which allow: anyone permits`},
-		{name: "plugins", text: "«plugins: ./plugins", want: `the configuration has no setting "plugins"; it takes listen, url, data, proxies, nats, tls, tokens, walls and sources`},
+		{name: "plugins", text: "«plugins: ./plugins", want: `the configuration has no setting "plugins"; it takes listen, url, data, proxies, nats, viewers, tls, tokens, walls and sources`},
 		{name: "map of a source", text: "sources: {a: {clock: , «map: .}}", want: `sources.a has no setting "map"; it takes clock, file, to and walls`},
 		{name: "duplicate key", text: "data: a\nlisten: :80\n«data: b", want: "data is there twice, first in line 1; keep one of them"},
 		{name: "text for number", text: "walls: {main: {keep: {events: «many}}}", want: `walls.main.keep.events wants a whole number, not a text ("many")`},
@@ -60,6 +60,9 @@ func TestMistakes(t *testing.T) {
 		{name: "url with password", text: "url: «https://u:p@example.com", want: "url wants scheme and host alone, such as https://wall.example.com: the walls lie at the root of it"},
 		{name: "empty data", text: `data: «""`, want: "data wants a folder, such as ./data"},
 		{name: "half of tls", text: "«tls: {cert: a.pem}", want: "tls wants both cert and key, or neither"},
+
+		{name: "viewers below zero", text: "viewers: {most: «-1}", want: "viewers.most wants a number of viewers, or 0 for as many as fit, not -1"},
+		{name: "viewers of an address below zero", text: "viewers: {address: «-1}", want: "viewers.address wants a number of viewers, or 0 for no limit, not -1"},
 
 		{name: "nats scheme", text: "nats: {url: «http://u:secret@a}", want: "nats.url wants addresses such as nats://host:4222 (or tls, ws, wss)"},
 		{name: "nats listen", text: "nats: {listen: «4222}", want: `nats.listen wants an address such as 127.0.0.1:4222, not "4222"`},
