@@ -1,0 +1,2 @@
+// Package webhook is the source that others post to, at /hooks/NAME.
+package webhook

@@ -1,0 +1,22 @@
+# mAirList: what is on air, as kind song. In the configuration of logging add an
+# HTTP GET or POST for the start of an item, with the setting
+#   webhook: {verify: url, secret: ${RADIO_SECRET}}
+#
+#   address   https://wall.example.com/hooks/NAME?token=SECRET
+#   data      artist=%a&title=%b&seconds=%l&type=%I&id=%g
+#
+# (With GET the data follow the token in the address, behind an &.) Of the item
+# types, Music alone makes events; take the select line out for the others.
+
+def clean: if . == null then null else tostring | gsub("\\s+"; " ") | sub("^ "; "") | sub(" $"; "") end;
+def known: with_entries(select(.value != null and .value != ""));
+def number: if . == null then null else (tostring | sub(","; ".") | tonumber? // null) | if . != null and . > 0 then . else null end end;
+
+select((.type // "") | ascii_downcase | . == "" or . == "music")
+| (.artist | clean) as $artist
+| (.title | clean) as $title
+| if ($title // "") == "" and ($artist // "") == "" then empty
+  else {kind: "song", data: ({
+      text: ([$artist, $title] | map(select(. != null and . != "")) | join(" - ")),
+      artist: $artist, title: $title, duration: (.seconds | number)} | known)}
+  end
