@@ -13,6 +13,8 @@ import (
 
 	"github.com/wallcast/wallcast/cmd/wallcast/internal/config"
 	"github.com/wallcast/wallcast/cmd/wallcast/internal/outbound"
+	"github.com/wallcast/wallcast/cmd/wallcast/internal/pictures"
+	"github.com/wallcast/wallcast/sources"
 )
 
 // invocation is one call of the program.
@@ -22,7 +24,8 @@ type invocation struct {
 	stdout io.Writer
 	stderr io.Writer
 
-	outbound *outbound.Pool // how the sources reach others
+	outbound *outbound.Pool    // how the sources reach others
+	gallery  *pictures.Gallery // where their pictures go; nil where the program doesn't serve
 
 	config string // the configuration file; empty: ./wallcast.yaml
 	listen string // overrides the configuration's
@@ -202,13 +205,22 @@ func help(w io.Writer, args []string) error {
 // configFile is read when no other file is named.
 const configFile = "wallcast.yaml"
 
+// around is what every source is given of where it runs.
+func (inv *invocation) around() sources.Env {
+	env := sources.Env{Network: inv.outbound.Network()}
+	if inv.gallery != nil {
+		env.Pictures = inv.gallery
+	}
+	return env
+}
+
 // load reads the configuration and applies the flags that override it.
 func (inv *invocation) load() (*config.Config, error) {
 	path := inv.config
 	if path == "" {
 		path = configFile
 	}
-	cfg, err := config.Load(path, sourceTypes, inv.outbound.Network(), os.LookupEnv)
+	cfg, err := config.Load(path, sourceTypes, inv.around(), os.LookupEnv)
 	if errors.Is(err, os.ErrNotExist) && inv.config == "" {
 		return nil, fmt.Errorf("there is no %s here; wallcast init writes one, and -c FILE names another", configFile)
 	}

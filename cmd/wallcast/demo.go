@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/wallcast/wallcast/cmd/wallcast/internal/config"
+	"github.com/wallcast/wallcast/cmd/wallcast/internal/pictures"
 )
 
 // demoFiles is what the demo serves: its configuration, and the files that its
@@ -23,11 +24,12 @@ var demoFiles embed.FS
 func setupDemo(flags *pflag.FlagSet) func(context.Context, *invocation) error {
 	verbose := flags.BoolP("verbose", "v", false, "log more")
 	return func(ctx context.Context, inv *invocation) error {
+		inv.gallery = pictures.New()
 		cfg, err := inv.demoConfig()
 		if err != nil {
 			return err
 		}
-		p := &program{log: newLog(inv.stderr, *verbose, slog.LevelWarn)}
+		p := inv.newProgram(newLog(inv.stderr, *verbose, slog.LevelWarn))
 		return p.serve(ctx, cfg, func(base string) {
 			announce(inv.stdout, cfg, base)
 			fmt.Fprintf(inv.stdout, "  This is the demo; its data lies in %s.\n", cfg.Data)
@@ -55,7 +57,7 @@ func (inv *invocation) readDemo() (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := config.Parse(filepath.Join(inv.demoFolder(), configFile), content, sourceTypes, inv.outbound.Network(), os.LookupEnv)
+	cfg, err := config.Parse(filepath.Join(inv.demoFolder(), configFile), content, sourceTypes, inv.around(), os.LookupEnv)
 	if err != nil {
 		return nil, err
 	}

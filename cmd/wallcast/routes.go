@@ -13,6 +13,7 @@ import (
 	"github.com/klauspost/compress/gzhttp"
 
 	"github.com/wallcast/wallcast/cmd/wallcast/internal/access"
+	"github.com/wallcast/wallcast/cmd/wallcast/internal/pictures"
 	"github.com/wallcast/wallcast/cmd/wallcast/internal/publish"
 	"github.com/wallcast/wallcast/sources"
 	"github.com/wallcast/wallcast/stream"
@@ -42,6 +43,7 @@ func (p *program) routes() http.Handler {
 	mux.Handle("/walls/{wall}/events/{kind}/{key}", p.guard.Wall(methods{http.MethodPost: posts}))
 	mux.Handle("/walls/{wall}", p.guard.Wall(methods{http.MethodGet: page, http.MethodHead: page}))
 	mux.Handle("GET /assets/", views.Assets())
+	mux.Handle("GET "+pictures.Path+"{name}", p.gallery)
 	mux.HandleFunc("GET /{$}", p.front)
 	mux.HandleFunc("GET /healthz", p.health)
 	mux.HandleFunc("GET /readyz", p.ready)

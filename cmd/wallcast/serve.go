@@ -23,6 +23,7 @@ import (
 
 	"github.com/wallcast/wallcast/cmd/wallcast/internal/access"
 	"github.com/wallcast/wallcast/cmd/wallcast/internal/config"
+	"github.com/wallcast/wallcast/cmd/wallcast/internal/pictures"
 	"github.com/wallcast/wallcast/sources"
 	"github.com/wallcast/wallcast/stream/embed"
 	"github.com/wallcast/wallcast/stream/jetstream"
@@ -45,12 +46,14 @@ func setupServe(flags *pflag.FlagSet) func(context.Context, *invocation) error {
 	watch := flags.Bool("watch", false, "apply the configuration whenever its file is saved")
 	verbose := flags.BoolP("verbose", "v", false, "log more")
 	return func(ctx context.Context, inv *invocation) error {
+		inv.gallery = pictures.New()
 		read := fileStamp(inv.configPath()) // before it is read, so that no change passes unseen
 		cfg, err := inv.load()
 		if err != nil {
 			return err
 		}
-		p := &program{log: newLog(inv.stderr, *verbose, slog.LevelInfo), reload: inv.load, read: read}
+		p := inv.newProgram(newLog(inv.stderr, *verbose, slog.LevelInfo))
+		p.reload, p.read = inv.load, read
 		if *watch {
 			p.watch = inv.configPath()
 		}
@@ -69,10 +72,12 @@ func newLog(w io.Writer, verbose bool, least slog.Level) *slog.Logger {
 // program is the running program. Its parts are started in the order of the
 // fields and stopped in the opposite one: sources, viewers, HTTP, NATS last.
 type program struct {
-	log    *slog.Logger
-	reload func() (*config.Config, error) // reads the configuration again; nil where it can't change
-	watch  string                         // a file that makes reload due when it is saved; empty: none
-	read   stamp                          // of that file as the configuration was read
+	log     *slog.Logger
+	reload  func() (*config.Config, error) // reads the configuration again; nil where it can't change
+	gallery *pictures.Gallery
+	network sources.Network // how it reaches others
+	watch   string          // a file that makes reload due when it is saved; empty: none
+	read    stamp           // of that file as the configuration was read
 
 	site        *site
 	certificate atomic.Pointer[tls.Certificate] // nil without TLS
@@ -84,7 +89,7 @@ type program struct {
 	guarded     context.Context // ends once guard is there, or never will be
 	admit       func()          // ends guarded
 	streams     *sse.Server
-	files       *files
+	files       files
 	sources     *sources.Supervisor
 	http        *http.Server
 	control     *http.Server // on the administration socket
@@ -95,6 +100,12 @@ type program struct {
 
 	opened  []func()       // undo what has been started, the last one first
 	serving sync.WaitGroup // of what is started by run
+}
+
+// newProgram makes a program that is not started. Sources of the invocation's
+// configuration are given its gallery.
+func (inv *invocation) newProgram(log *slog.Logger) *program {
+	return &program{log: log, gallery: inv.gallery, network: inv.outbound.Network()}
 }
 
 // serve runs the program until ctx ends. Ready is called with the address to
@@ -138,6 +149,7 @@ func (p *program) start(ctx context.Context, cfg *config.Config) error {
 	}
 	p.store = store
 	p.opened = append(p.opened, store.Close)
+	p.gallery.Open(store, p.network.Public, store.DeriveKey("pictures"), p.log)
 	p.guard = access.New(p.access(cfg))
 	p.admit()
 	p.streams = sse.New(sse.Config{
@@ -145,7 +157,6 @@ func (p *program) start(ctx context.Context, cfg *config.Config) error {
 		Pass: p.pass, Address: p.viewerAddress, Room: func() error { return p.files.room(p.http) },
 		Log: p.log,
 	})
-	p.files = newFiles()
 	p.limitViewers(cfg)
 	p.sources = sources.NewSupervisor(store, p.log)
 	instances, err := p.instances(ctx, cfg)

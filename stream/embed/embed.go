@@ -18,6 +18,10 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
+// maxPayload is the largest message, in bytes: a delivery to a hook or a
+// picture. Events are bounded by their walls.
+const maxPayload = 8 << 20
+
 // Config says how the server is to run. Only Folder is needed.
 type Config struct {
 	Folder string // where the data lies; made if it is missing
@@ -150,6 +154,7 @@ func serverOptions(cfg Config, store string, foreign []string) (*server.Options,
 	}
 	opts.ServerName = "wallcast"
 	opts.NoSigs = true
+	opts.MaxPayload = maxPayload
 	opts.JetStream = true
 	opts.StoreDir = store
 	opts.SyncAlways = !cfg.Unsynced

@@ -209,19 +209,19 @@ func (c *Config) resolve(folder string) {
 }
 
 // Load reads the file at path. Types are the kinds of sources that there are,
-// and network is how they reach others; env looks up the environment
-// (os.LookupEnv). What is wrong with the content is returned as [Errors].
-func Load(path string, types []sources.Type, network sources.Network, env func(string) (string, bool)) (*Config, error) {
+// and around is what they are given of where they run, but for Name and Folder;
+// env looks up the environment (os.LookupEnv). What is wrong with the content is returned as [Errors].
+func Load(path string, types []sources.Type, around sources.Env, env func(string) (string, bool)) (*Config, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err // names the file and the reason
 	}
-	return Parse(path, data, types, network, env)
+	return Parse(path, data, types, around, env)
 }
 
 // Parse is Load for content that was read already. Name is the file's name, for
 // errors and for the folder that paths are relative to.
-func Parse(name string, data []byte, types []sources.Type, network sources.Network, env func(string) (string, bool)) (*Config, error) {
+func Parse(name string, data []byte, types []sources.Type, around sources.Env, env func(string) (string, bool)) (*Config, error) {
 	f := &file{name: name, data: data}
 	if !f.parse(env) {
 		return nil, f.errors()
@@ -229,7 +229,7 @@ func Parse(name string, data []byte, types []sources.Type, network sources.Netwo
 	c := new(Config)
 	c.setDefaults()
 	c.file = f
-	d := &decoder{file: f, types: types, network: network, folder: filepath.Dir(name)}
+	d := &decoder{file: f, types: types, around: around, folder: filepath.Dir(name)}
 	d.decode(f.root, valueOf(c), nil)
 	if !d.ended {
 		d.check(c)

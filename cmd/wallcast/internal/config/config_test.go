@@ -70,7 +70,7 @@ func environment(pairs ...string) func(string) (string, bool) {
 
 func parse(t *testing.T, text string, env ...string) *config.Config {
 	t.Helper()
-	c, err := config.Parse("/etc/wall/wallcast.yaml", []byte(text), types, sources.Network{}, environment(env...))
+	c, err := config.Parse("/etc/wall/wallcast.yaml", []byte(text), types, sources.Env{}, environment(env...))
 	if err != nil {
 		t.Fatalf("Parse: %v", err)
 	}

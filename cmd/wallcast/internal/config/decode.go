@@ -16,13 +16,13 @@ import (
 // decoder puts nodes into Go values, strictly: every key must be a field, every
 // value of the field's type. It goes on after an error, to find the others.
 type decoder struct {
-	file    *file
-	types   []sources.Type
-	network sources.Network
-	folder  string
-	failed  [][]string // paths that have an error already
-	values  int        // nodes decoded so far, those behind aliases each time
-	ended   bool       // there is no point in going on
+	file   *file
+	types  []sources.Type
+	around sources.Env
+	folder string
+	failed [][]string // paths that have an error already
+	values int        // nodes decoded so far, those behind aliases each time
+	ended  bool       // there is no point in going on
 }
 
 // maxValues bounds what aliases of aliases can unfold to.

@@ -12,7 +12,7 @@ import (
 // parseErrors returns what Parse finds wrong with text.
 func parseErrors(t *testing.T, text string, env ...string) config.Errors {
 	t.Helper()
-	_, err := config.Parse("wallcast.yaml", []byte(text), types, sources.Network{}, environment(env...))
+	_, err := config.Parse("wallcast.yaml", []byte(text), types, sources.Env{}, environment(env...))
 	var errs config.Errors
 	if !errors.As(err, &errs) {
 		t.Fatalf("Parse(%q) = %v (%T); want Errors", text, err, err)
@@ -266,7 +266,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("walls:\n main: {title: |\n   x\n\n}\n"))
 	f.Add([]byte("\"\\x\": [\n\t# y\n--- !t\n<<: *a"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c, err := config.Parse("f", data, types, sources.Network{}, environment("COUNT", "1"))
+		c, err := config.Parse("f", data, types, sources.Env{}, environment("COUNT", "1"))
 		if err == nil {
 			if len(c.Walls) == 0 || len(c.Listen) == 0 {
 				t.Errorf("accepted without walls or addresses: %+v", c)

@@ -185,7 +185,7 @@ func TestStarter(t *testing.T) {
 	if len(c.Walls) != 1 || len(c.Walls[0].Kinds) == 0 || len(c.Sources) != 1 {
 		t.Errorf("the starter file gives %+v", c)
 	}
-	if _, err := config.Parse("wallcast.yaml", []byte(config.Starter()), []sources.Type{file.Type}, sources.Network{}, environment()); err != nil {
+	if _, err := config.Parse("wallcast.yaml", []byte(config.Starter()), []sources.Type{file.Type}, sources.Env{}, environment()); err != nil {
 		t.Errorf("with the real file source: %v", err)
 	}
 	// What is commented out must work, too.

@@ -57,7 +57,9 @@ func (d *decoder) decodeSettings(e entry, t sources.Type, s *Source, path []stri
 	if d.ended || d.hasFailed(path) {
 		return // what the settings say of themselves would follow from that
 	}
-	run, err := settings.Source(sources.Env{Name: s.Name, Folder: d.folder, Network: d.network}.Complete())
+	env := d.around
+	env.Name, env.Folder = s.Name, d.folder
+	run, err := settings.Source(env.Complete())
 	var wrong *sources.SettingError
 	switch {
 	case errors.As(err, &wrong):
