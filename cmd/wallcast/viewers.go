@@ -15,7 +15,7 @@ import (
 func (p *program) limitViewers(cfg *config.Config) {
 	perAddress, _ := cfg.Viewers.PerAddress()
 	p.streams.SetLimits(cfg.Viewers.Most, perAddress)
-	if fit := p.files.fit(); fit > 0 && cfg.Viewers.Most > fit {
+	if fit := roomFor(descriptorLimit()); fit > 0 && cfg.Viewers.Most > fit {
 		p.log.Warn("viewers.most is more than fit into the files that the process may have open; raise that limit (LimitNOFILE= for systemd, ulimit -Hn in a shell)",
 			"viewers.most", cfg.Viewers.Most, "fit", fit)
 	}
@@ -43,22 +43,16 @@ func (p *program) pass(r *http.Request, wall string) *sse.Pass {
 // files knows how many files, connections among them, the process may have open
 // and has. Go raises the limit as far as it may at start.
 type files struct {
-	limit int // 0 where it is not known
-
 	mu      sync.Mutex
 	tidied  time.Time
 	counter descriptorCounter
 }
 
-func newFiles() *files { return &files{limit: descriptorLimit()} }
-
-// reserve is how many files are left to what is not a viewer: the store, posts,
-// pages, and connections whose request is still to come, which have to be
-// accepted so that they can be told that the server is full.
-func (f *files) reserve() int { return min(1000, max(64, f.limit/8)) }
-
-// fit is about how many viewers there is room for; 0 where that is not known.
-func (f *files) fit() int { return max(0, f.limit-f.reserve()) }
+// roomFor is how many files of a limit may be open when a viewer comes. The rest
+// is left to what is no viewer: the store, posts, pages, and connections whose
+// request is still to come, which have to be accepted so that they can be told
+// that the server is full.
+func roomFor(limit int) int { return max(0, limit-min(1000, max(64, limit/8))) }
 
 // tidyEvery is the shortest time between two times that idle connections are closed.
 const tidyEvery = time.Second
@@ -66,13 +60,14 @@ const tidyEvery = time.Second
 // room returns why there is none for another viewer, or nil. Then it closes the
 // connections that browsers keep for later, so that there is soon.
 func (f *files) room(http *http.Server) error {
-	if f.limit == 0 {
+	limit := descriptorLimit() // it can be raised from outside
+	if limit == 0 {
 		return nil
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	open := f.counter.count()
-	if open < f.limit-f.reserve() {
+	if open < roomFor(limit) {
 		return nil
 	}
 	if now := time.Now(); now.Sub(f.tidied) >= tidyEvery {
@@ -80,5 +75,5 @@ func (f *files) room(http *http.Server) error {
 		http.SetKeepAlivesEnabled(false)
 		http.SetKeepAlivesEnabled(true)
 	}
-	return fmt.Errorf("the process has %d files open, and may have %d; raise the limit (LimitNOFILE= for systemd, ulimit -Hn in a shell)", open, f.limit)
+	return fmt.Errorf("the process has %d files open, and may have %d; raise the limit (LimitNOFILE= for systemd, ulimit -Hn in a shell)", open, limit)
 }
