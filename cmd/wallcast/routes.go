@@ -43,6 +43,7 @@ func (p *program) routes() http.Handler {
 	mux.Handle("/walls/{wall}/events/{kind}/{key}", p.guard.Wall(methods{http.MethodPost: posts}))
 	mux.Handle("/walls/{wall}", p.guard.Wall(methods{http.MethodGet: page, http.MethodHead: page}))
 	mux.Handle("GET /assets/", views.Assets())
+	p.onair.Register(mux)
 	mux.Handle("GET "+pictures.Path+"{name}", p.gallery)
 	mux.HandleFunc("GET /{$}", p.front)
 	mux.HandleFunc("GET /healthz", p.health)

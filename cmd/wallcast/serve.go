@@ -23,6 +23,7 @@ import (
 
 	"github.com/wallcast/wallcast/cmd/wallcast/internal/access"
 	"github.com/wallcast/wallcast/cmd/wallcast/internal/config"
+	"github.com/wallcast/wallcast/cmd/wallcast/internal/onair"
 	"github.com/wallcast/wallcast/cmd/wallcast/internal/pictures"
 	"github.com/wallcast/wallcast/sources"
 	"github.com/wallcast/wallcast/stream/embed"
@@ -89,6 +90,7 @@ type program struct {
 	guarded     context.Context // ends once guard is there, or never will be
 	admit       func()          // ends guarded
 	streams     *sse.Server
+	onair       *onair.Server
 	files       files
 	sources     *sources.Supervisor
 	http        *http.Server
@@ -158,6 +160,11 @@ func (p *program) start(ctx context.Context, cfg *config.Config) error {
 		Log: p.log,
 	})
 	p.limitViewers(cfg)
+	p.onair = onair.New(onair.Config{
+		Streams: p.streams, Walls: p.site.names, Guard: p.guard.Wall, MayRead: p.guard.MayRead, Station: p.site.wallOfStation,
+		Base: func(r *http.Request) string { return requestBase(p, r) }, Log: p.log,
+	})
+	p.opened = append(p.opened, p.onair.Close)
 	p.sources = sources.NewSupervisor(store, p.log)
 	instances, err := p.instances(ctx, cfg)
 	if err != nil {
@@ -349,6 +356,7 @@ func (p *program) drain(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
 	// Long polls and streams end first: Shutdown of HTTP would wait for them.
+	p.onair.Close()
 	err := p.streams.Shutdown(ctx)
 	err = errors.Join(err, p.http.Shutdown(ctx), p.control.Shutdown(ctx))
 	p.serving.Wait()

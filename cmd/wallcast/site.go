@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"github.com/wallcast/wallcast/cmd/wallcast/internal/config"
+	"github.com/wallcast/wallcast/cmd/wallcast/internal/onair"
 	"github.com/wallcast/wallcast/sources"
 	"github.com/wallcast/wallcast/stream"
 	"github.com/wallcast/wallcast/stream/jetstream"
@@ -66,6 +67,25 @@ func (s *site) wall(name string) (siteWall, bool) {
 func (s *site) has(name string) bool {
 	_, ok := s.wall(name)
 	return ok
+}
+
+// names lists the walls in the configuration's order.
+func (s *site) names() []string {
+	var names []string
+	for _, w := range s.config().Walls {
+		names = append(names, w.Name)
+	}
+	return names
+}
+
+// wallOfStation is the wall to which a source sends what is on air at a station.
+func (s *site) wallOfStation(short string) (string, bool) {
+	for _, source := range s.config().Sources {
+		if source.To.Kind == onair.Kind && source.To.Key == short {
+			return source.To.Wall, true
+		}
+	}
+	return "", false
 }
 
 func (s *site) limit(name string) (int, bool) {
