@@ -45,6 +45,10 @@ type Report struct {
 	DJ        string // who
 	Listeners *int   // nil: not known
 
+	// Station is what the upstream calls the station. A title that says the same
+	// says nothing.
+	Station string
+
 	// Paused is set where the upstream knows that music has stopped in between,
 	// as MPD does.
 	Paused bool
