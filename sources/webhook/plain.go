@@ -51,8 +51,8 @@ func (b *basic) prove(r *http.Request, _ []byte) (proof, *refusal) {
 		return proof{}, u
 	}
 	user, password, ok := r.BasicAuth()
-	if !ok {
-		return refuse("the header Authorization has no user and password (Basic)")
+	if !ok || len(r.Header.Values("Authorization")) != 1 {
+		return refuse("there is no header Authorization with user and password (Basic), or more than one")
 	}
 	rightUser := b.user == "" || same(b.user, user)
 	rightPassword := anyOf(b.secrets, password)

@@ -101,9 +101,9 @@ func checkTime(at time.Time, tolerance time.Duration) *refusal {
 	case age > tolerance:
 		return unproven("it was signed %s ago and %s are allowed (tolerance): a late repeat, a recording that somebody sends again, or a wrong clock",
 			spell(age), spell(tolerance))
-	case -age > tolerance:
+	case age < -tolerance: // -age of the farthest time would be negative again
 		return unproven("it will be signed in %s and %s are allowed (tolerance): the clock of the sender or of this machine is wrong",
-			spell(-age), spell(tolerance))
+			spell(time.Until(at)), spell(tolerance))
 	}
 	return nil
 }

@@ -256,11 +256,12 @@ func orElse(s, otherwise string) string {
 	return s
 }
 
-// decodeBase64 reads base64 of either alphabet, with or without padding.
+// decodeBase64 reads base64 of either alphabet, with or without padding. It is
+// strict, so that a signature has one spelling.
 func decodeBase64(s string) ([]byte, error) {
 	s = strings.TrimRight(s, "=")
 	if strings.ContainsAny(s, "-_") {
-		return base64.RawURLEncoding.DecodeString(s)
+		return base64.RawURLEncoding.Strict().DecodeString(s)
 	}
-	return base64.RawStdEncoding.DecodeString(s)
+	return base64.RawStdEncoding.Strict().DecodeString(s)
 }

@@ -4,7 +4,6 @@ import (
 	"crypto/ed25519"
 	"crypto/hmac"
 	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"net/http"
 	"strings"
@@ -39,6 +38,7 @@ func (s *standard) add(secret string) error {
 		s.public = append(s.public, key)
 		return nil
 	}
+	secret = strings.TrimPrefix(secret, "v1,") // as Supabase writes it
 	key, err := decodeBase64(strings.TrimPrefix(secret, "whsec_"))
 	if err != nil {
 		return errors.New("the secret is not whsec_ and base64; for any other use verify: hmac")
@@ -94,7 +94,7 @@ func (s *standard) prove(r *http.Request, body []byte) (proof, *refusal) {
 func splitSignatures(value string) (shared, asymmetric [][]byte) {
 	for part := range strings.FieldsSeq(value) {
 		version, text, _ := strings.Cut(part, ",")
-		sum, err := base64.StdEncoding.DecodeString(text)
+		sum, err := decodeBase64(text)
 		if err != nil || len(sum) == 0 {
 			continue
 		}
