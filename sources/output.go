@@ -45,7 +45,9 @@ type output struct {
 
 	// Owned by who has the turn.
 	mark   stream.Mark
-	broken error // why this run may emit nothing more
+	base   json.RawMessage // the source's own cursor; mark's may be a partial
+	resume *partial        // what an earlier run has stored of the event that comes next
+	broken error           // why this run may emit nothing more
 }
 
 func newOutput(ctx context.Context, r *runner, mark stream.Mark) *output {
@@ -54,7 +56,8 @@ func newOutput(ctx context.Context, r *runner, mark stream.Mark) *output {
 		turn: make(chan struct{}, 1), mark: mark,
 	}
 	if mark.Count > 0 {
-		o.begin = slices.Clone(mark.Cursor)
+		o.base, o.resume = parseCursor(mark.Cursor)
+		o.begin = slices.Clone(o.base)
 	}
 	o.mark.Source = r.Name
 	o.saver = newSaver(ctx, r)
@@ -89,11 +92,28 @@ func (o *output) Warn(err error) {
 }
 
 func (o *output) Emit(ctx context.Context, e Event) error {
-	subject, err := o.subject(e)
+	return o.inTurn(ctx, func(ctx context.Context) error {
+		if o.r.Transform == nil && o.resume == nil {
+			return o.emit(ctx, e, e.Cursor)
+		}
+		return o.emitMade(ctx, e)
+	})
+}
+
+// emit stores one event with a cursor, as fast as the rate permits.
+func (o *output) emit(ctx context.Context, e Event, cursor json.RawMessage) error {
+	subject, err := o.r.Subject(e)
 	if err != nil {
 		return &EventError{err}
 	}
-	return o.inTurn(ctx, func(ctx context.Context) error { return o.store(ctx, subject, e) })
+	if o.r.limiter != nil {
+		turn := o.r.limiter.Reserve()
+		if wait := turn.Delay(); wait > 0 && !pause(ctx, wait) {
+			turn.Cancel()
+			return ctx.Err()
+		}
+	}
+	return o.store(ctx, subject, e, cursor)
 }
 
 func (o *output) SaveCursor(ctx context.Context, cursor json.RawMessage) error {
@@ -102,7 +122,7 @@ func (o *output) SaveCursor(ctx context.Context, cursor json.RawMessage) error {
 		if err != nil {
 			return err
 		}
-		o.mark = mark
+		o.mark, o.base, o.resume = mark, mark.Cursor, nil
 		o.saver.note(mark, stream.Subject{}, stream.ID{})
 		return o.retry(ctx, "saving the cursor", o.saver.flush)
 	})
@@ -135,15 +155,6 @@ func (o *output) inTurn(ctx context.Context, f func(context.Context) error) erro
 	return err
 }
 
-// subject is where an event goes.
-func (o *output) subject(e Event) (stream.Subject, error) {
-	to := o.r.To
-	if e.Wall != "" && e.Wall != to.Wall && !slices.Contains(o.r.Walls, e.Wall) {
-		return stream.Subject{}, fmt.Errorf("the source may not write to the wall %.100q; permit it in the configuration", e.Wall)
-	}
-	return stream.NewSubject(first(e.Wall, to.Wall), first(e.Kind, to.Kind), first(e.Key, to.Key))
-}
-
 func first(a, b string) string {
 	if a != "" {
 		return a
@@ -167,9 +178,9 @@ func (o *output) next(cursor json.RawMessage) (stream.Mark, error) {
 	return mark, nil
 }
 
-// store stores an event and its cursor.
-func (o *output) store(ctx context.Context, subject stream.Subject, e Event) error {
-	mark, err := o.next(e.Cursor)
+// store stores an event and a cursor.
+func (o *output) store(ctx context.Context, subject stream.Subject, e Event, cursor json.RawMessage) error {
+	mark, err := o.next(cursor)
 	if err != nil {
 		return err
 	}
@@ -203,7 +214,7 @@ func (o *output) store(ctx context.Context, subject stream.Subject, e Event) err
 		receipt.ID = stream.ID{} // where an older event lies says nothing about this one
 	}
 	o.saver.note(mark, subject, receipt.ID)
-	if o.r.CheckpointEach {
+	if o.r.CheckpointEach || o.r.Hold { // who decides about a held event takes its cursor away
 		// The event is stored, so an end of ctx is no error of this event.
 		_ = o.retry(ctx, "saving the cursor", o.saver.flush)
 	}
@@ -221,7 +232,11 @@ func (o *output) publish(ctx context.Context, draft stream.Draft) (receipt strea
 		ctx, cancel := context.WithCancel(context.WithoutCancel(ended))
 		defer cancel()
 		defer context.AfterFunc(ended, func() { time.AfterFunc(lastPublish, cancel) })()
-		receipt, err = o.r.store.Publish(ctx, draft)
+		put := o.r.store.Publish
+		if o.r.Hold {
+			put = o.r.store.Hold
+		}
+		receipt, err = put(ctx, draft)
 		return err
 	})
 	return receipt, tries, err

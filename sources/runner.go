@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 const (
@@ -25,6 +27,7 @@ type runner struct {
 	store    Store
 	log      *slog.Logger
 	progress *progress
+	limiter  *rate.Limiter // of all runs together; nil for none
 
 	stop    context.CancelFunc // nil before it was started
 	retired bool               // guarded by the supervisor's mu
@@ -36,7 +39,7 @@ func newRunner(i Instance, store Store, log *slog.Logger) *runner {
 	status := Status{Name: i.Name, Type: i.Type, State: Waiting, Since: time.Now()}
 	return &runner{
 		Instance: i, store: store, log: log.With("source", i.Name),
-		progress: &progress{status: status}, ended: make(chan struct{}),
+		progress: &progress{status: status}, limiter: i.Rate.limiter(), ended: make(chan struct{}),
 	}
 }
 

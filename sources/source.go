@@ -24,6 +24,16 @@ type Source interface {
 	Run(ctx context.Context, out Output) error
 }
 
+// Checker is a Source that can look whether what it reads from is there, as
+// "wallcast check" does.
+type Checker interface {
+	Source
+
+	// Check looks once and changes nothing. It returns before ctx ends, and a
+	// *SettingError where one setting is to blame.
+	Check(ctx context.Context) error
+}
+
 // Output is what a running Source is given. Its methods may be called
 // concurrently.
 type Output interface {
@@ -94,6 +104,9 @@ func (e *EventError) Unwrap() error { return e.Err }
 type Type struct {
 	Name string // as in the configuration: "file"
 	Doc  string // one sentence for the reference and the schema
+
+	// Maps are ready programs for the configuration's map, by name.
+	Maps map[string]string
 
 	// Kind is set for a type whose sources have one card each: the kind of its
 	// events where the configuration's "to" names none. Where that names no key
@@ -171,6 +184,12 @@ func (e *SettingError) Unwrap() error { return e.Err }
 // Store is what the supervisor needs of the stream.
 type Store interface {
 	stream.Publisher
+
+	// Hold keeps a draft for a moderator instead of publishing it. Its DedupeID
+	// and Mark count as they do for Publish, and so does the error: a draft that
+	// is held, or was until somebody decided about it, is not held again, and
+	// LastMark knows its mark while it is held.
+	Hold(ctx context.Context, d stream.Draft) (stream.Receipt, error)
 
 	// LastMark returns the newest mark of a source: of the events on walls that
 	// carry one, and of the last checkpoint. The zero Mark (Count 0) when there

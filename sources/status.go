@@ -27,6 +27,8 @@ type Status struct {
 	Since     time.Time `json:"since"`                // when State was entered
 	LastEvent time.Time `json:"last_event,omitzero"`  // when its newest event was stored; zero before the first
 	Events    uint64    `json:"events"`               // stored since this process runs the instance
+	Dropped   uint64    `json:"dropped,omitempty"`    // of which the configuration's only or map made none
+	Unmade    uint64    `json:"unmade,omitempty"`     // on which these failed
 	Restarts  uint64    `json:"restarts"`             // runs after the first
 	LastError string    `json:"last_error,omitempty"` // why it was restarted last; stays after it has recovered
 	Warning   string    `json:"warning,omitempty"`    // what is wrong now; empty when nothing is
@@ -68,6 +70,20 @@ func (p *progress) stored() {
 	defer p.mu.Unlock()
 	p.status.Events++
 	p.status.LastEvent = time.Now()
+}
+
+// dropped counts an event of which nothing was made.
+func (p *progress) dropped() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.status.Dropped++
+}
+
+// unmade counts an event on which the transform failed.
+func (p *progress) unmade() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.status.Unmade++
 }
 
 func (p *progress) failed(err error) {

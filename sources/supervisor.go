@@ -18,8 +18,8 @@ type Instance struct {
 	Type   string // the name of its Type, for the status
 	Source Source
 
-	// Version stands for the configuration that Source was made of. Apply leaves
-	// an instance alone when nothing but Source differs.
+	// Version stands for the configuration that Source and Transform were made of.
+	// Apply leaves an instance alone when nothing but these differs.
 	Version string
 
 	// To is where events go. Its Wall is set; its Kind and Key count for events
@@ -28,6 +28,15 @@ type Instance struct {
 
 	// Walls are further walls that its events may name.
 	Walls []string
+
+	// Transform, when it is set, makes zero or more events of each.
+	Transform Transform
+
+	// Rate bounds how fast events are stored; those beyond it wait.
+	Rate Rate
+
+	// Hold lets events wait for a moderator instead of publishing them.
+	Hold bool
 
 	// CheckpointEach is for walls that keep few events (below a thousand): it
 	// saves the cursor after each event, because what others publish could evict
@@ -50,7 +59,16 @@ func (i Instance) check() error {
 
 func (i Instance) same(j Instance) bool {
 	return i.Name == j.Name && i.Type == j.Type && i.Version == j.Version && i.To == j.To &&
-		slices.Equal(i.Walls, j.Walls) && i.CheckpointEach == j.CheckpointEach
+		slices.Equal(i.Walls, j.Walls) && i.CheckpointEach == j.CheckpointEach &&
+		i.Rate == j.Rate && i.Hold == j.Hold
+}
+
+// Subject returns where an event goes. The error says why it can't go anywhere.
+func (i Instance) Subject(e Event) (stream.Subject, error) {
+	if e.Wall != "" && e.Wall != i.To.Wall && !slices.Contains(i.Walls, e.Wall) {
+		return stream.Subject{}, fmt.Errorf("the source may not write to the wall %.100q; permit it in the configuration", e.Wall)
+	}
+	return stream.NewSubject(first(e.Wall, i.To.Wall), first(e.Kind, i.To.Kind), first(e.Key, i.To.Key))
 }
 
 // walls are all walls that the instance may write to.

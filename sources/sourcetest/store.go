@@ -3,6 +3,8 @@ package sourcetest
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/wallcast/wallcast/sources"
@@ -14,14 +16,15 @@ var _ sources.Store = (*Store)(nil)
 // Store is a sources.Store in memory: for tests of what runs sources, where a
 // test decides what fails and when. Its methods may be called concurrently.
 type Store struct {
-	// Before, when set, is asked before an event is stored; its error is what
-	// Publish returns. After is asked once it is stored: its error is a lost
+	// Before, when set, is asked before an event is stored or held; its error is
+	// what Publish or Hold returns. After is asked once it is stored: its error is a lost
 	// acknowledgement. Set both before the store is used.
 	Before, After func(stream.Draft) error
 
 	mu          sync.Mutex
 	drafts      []stream.Draft
-	ids         map[string]stream.ID // by wall and DedupeID
+	held        []stream.Draft
+	stored      map[string]stream.Receipt // by wall and DedupeID
 	checkpoints []stream.Mark
 	leases      map[string]*lease
 	deliveries  queue
@@ -34,7 +37,7 @@ type lease struct {
 
 // NewStore returns an empty store that knows every wall.
 func NewStore() *Store {
-	return &Store{ids: map[string]stream.ID{}, leases: map[string]*lease{}}
+	return &Store{stored: map[string]stream.Receipt{}, leases: map[string]*lease{}}
 }
 
 // Drafts returns what is stored, oldest first.
@@ -60,8 +63,24 @@ func (s *Store) Checkpoints() []stream.Mark {
 	return append([]stream.Mark(nil), s.checkpoints...)
 }
 
+// Held returns what is held for a moderator, oldest first.
+func (s *Store) Held() []stream.Draft {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]stream.Draft(nil), s.held...)
+}
+
 // Publish implements stream.Publisher.
 func (s *Store) Publish(ctx context.Context, d stream.Draft) (stream.Receipt, error) {
+	return s.put(ctx, d, false)
+}
+
+// Hold implements sources.Store.
+func (s *Store) Hold(ctx context.Context, d stream.Draft) (stream.Receipt, error) {
+	return s.put(ctx, d, true)
+}
+
+func (s *Store) put(ctx context.Context, d stream.Draft, hold bool) (stream.Receipt, error) {
 	if err := ctx.Err(); err != nil {
 		return stream.Receipt{}, err
 	}
@@ -70,7 +89,7 @@ func (s *Store) Publish(ctx context.Context, d stream.Draft) (stream.Receipt, er
 			return stream.Receipt{}, err
 		}
 	}
-	receipt := s.keep(d)
+	receipt := s.keep(d, hold)
 	if s.After != nil {
 		if err := s.After(d); err != nil {
 			return stream.Receipt{}, err
@@ -79,22 +98,29 @@ func (s *Store) Publish(ctx context.Context, d stream.Draft) (stream.Receipt, er
 	return receipt, nil
 }
 
-func (s *Store) keep(d stream.Draft) stream.Receipt {
+func (s *Store) keep(d stream.Draft, hold bool) stream.Receipt {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key := d.Subject.Wall + " " + d.DedupeID
-	if id, ok := s.ids[key]; ok && d.DedupeID != "" {
-		return stream.Receipt{ID: id, Duplicate: true}
+	list, receipt := &s.drafts, stream.Receipt{}
+	if hold {
+		list = &s.held
+		receipt.Held = uint64(len(s.held)) + 1
+	} else {
+		receipt.ID = stream.ID{Epoch: "test", Seq: uint64(len(s.drafts)) + 1}
+	}
+	key := fmt.Sprint(hold, " ", d.Subject.Wall, " ", d.DedupeID)
+	if first, ok := s.stored[key]; ok && d.DedupeID != "" {
+		first.Duplicate = true
+		return first
 	}
 	if d.Mark != nil { // the caller goes on using its own
 		mark := *d.Mark
 		d.Mark = &mark
 	}
 	d.Data = append([]byte(nil), d.Data...)
-	s.drafts = append(s.drafts, d)
-	id := stream.ID{Epoch: "test", Seq: uint64(len(s.drafts))}
-	s.ids[key] = id
-	return stream.Receipt{ID: id}
+	*list = append(*list, d)
+	s.stored[key] = receipt
+	return receipt
 }
 
 // LastMark implements sources.Store.
@@ -110,7 +136,7 @@ func (s *Store) LastMark(_ context.Context, source string, walls []string) (stre
 	for _, m := range s.checkpoints {
 		raise(m)
 	}
-	for _, d := range s.drafts {
+	for _, d := range slices.Concat(s.drafts, s.held) {
 		for _, wall := range walls {
 			if d.Mark != nil && d.Subject.Wall == wall {
 				raise(*d.Mark)
