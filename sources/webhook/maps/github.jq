@@ -19,8 +19,7 @@ def known: with_entries(select(.value != null and .value != ""));
 def person: {name: .login, url: .html_url, image: .avatar_url} | known;
 def card(kind; key; data): {kind: kind, key: key, data: (data | known)} | known;
 
-. as $in
-| (.repository.full_name // .organization.login // "") as $repo
+(.repository.full_name // .organization.login // "") as $repo
 | (.sender // {} | person) as $author
 | "\(.repository.id // 0)" as $id
 | (.action // "") as $action

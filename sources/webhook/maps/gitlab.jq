@@ -90,7 +90,7 @@ def done: {open: "opened", merge: "merged", close: "closed", reopen: "reopened",
     else empty end
 
   elif .object_kind == "deployment" then
-    if ["success", "failed"] | index([.status]) then
+    if .status == "success" or .status == "failed" then
       card("deployment"; "\($id)-\(.deployment_id)"; {title: "\($name) on \(.environment): \(.status)",
         text: (.commit_title // "" | line | short), url: (.environment_external_url // .deployable_url),
         author: $author, state: .status})
