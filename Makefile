@@ -15,8 +15,8 @@ run: ## the demo
 test: ## all tests; those of the page need Chromium, and are skipped without it
 	go test $(RACE) -timeout 10m ./...
 
-bench: ## the figures of the fan-out, beside those of the hub that every tutorial writes
-	cd stream/sse && WALLCAST_LOAD=1 go test -count 1 -timeout 10m -run 'TestLoad$$'
+bench: ## our figures beside those of the hub that every tutorial writes; needs Linux, a quiet machine and some minutes
+	go run ./cmd/wallcast/internal/compare
 
 check: lint fresh types vuln ## what CI checks beside the tests
 
