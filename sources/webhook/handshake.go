@@ -29,6 +29,8 @@ func (s *source) greet(r *http.Request, body []byte) (sources.Verdict, bool) {
 		return s.echo(r, rest.get("challenge")), true
 	case r.Method == http.MethodPost && len(body) == 0 && rest.get("validationToken") != "": // Microsoft Graph, SharePoint
 		return s.echo(r, rest.get("validationToken")), true
+	case r.Method == http.MethodHead && !s.shown(): // Trello; it says no more than a refusal would
+		return answer(plainText, []byte{}), true
 	case r.Method == http.MethodOptions && r.Header.Get("Webhook-Request-Origin") != "": // CloudEvents
 		return s.permit(r), true
 	}

@@ -161,6 +161,7 @@ func TestLook(t *testing.T) {
 		refuses(t, url.Receive(httptest.NewRequest(method, "/hooks/test", nil), nil), http.StatusUnauthorized)
 	}
 	github := receiver(t, func(s *webhook.Settings) { s.Verify, s.Secret = "github", []string{githubSecret} })
+	answers(t, github.Receive(httptest.NewRequest(http.MethodHead, "/hooks/test", nil), nil), "text/plain", "")
 	r := httptest.NewRequest(http.MethodPost, "/hooks/test?forged=1", nil)
 	r.Header.Set("X-Hub-Signature-256", "sha256="+sign("sha256", "hex", githubSecret, ""))
 	answers(t, github.Receive(r, nil), "text/plain", "ok\n")

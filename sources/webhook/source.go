@@ -114,8 +114,12 @@ func (s *source) id(r *http.Request, body []byte, proved proof) string {
 	if key := h.Get("Idempotency-Key"); key != "" {
 		return key
 	}
-	if id := h.Get("Ce-Id"); id != "" {
+	if id := h.Get("Ce-Id"); id != "" { // a CloudEvent, or one written as JSON
 		return h.Get("Ce-Source") + " " + id
+	}
+	if declared, _ := contentType(h); declared == "application/cloudevents+json" {
+		f := s.look(r, body)
+		return f.get("source") + " " + f.get("id")
 	}
 	return proved.once
 }
