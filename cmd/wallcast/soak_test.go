@@ -334,6 +334,7 @@ func (s *soaking) slow(ctx context.Context, rng *rand.Rand) {
 	if conn == nil {
 		return
 	}
+	defer context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Now()) })()
 	for range rng.IntN(100) {
 		if _, err := io.CopyN(io.Discard, body, 500); err != nil || ctx.Err() != nil {
 			break
