@@ -86,9 +86,13 @@ func newCard(w Wall, e stream.Event) card {
 
 // image returns where the image at src can be loaded from this host.
 func (w Wall) image(src string) string {
-	src = webAddress(src)
-	if src == "" || w.Image == nil {
+	if w.Image == nil {
 		return ""
+	}
+	if !strings.HasPrefix(src, "/") { // a path is one of this host, if Image says so
+		if src = webAddress(src); src == "" {
+			return ""
+		}
 	}
 	return w.Image(src)
 }
@@ -174,12 +178,25 @@ func fieldValue(raw json.RawMessage) string {
 // song is what the bar shows of a card beside its title.
 type song struct {
 	artist, album, station, next string
-	live, off                    bool
+	live                         bool
+	trouble                      string // why what is shown may not be what is heard
+	over                         bool   // nothing is heard
+	listeners                    string // how many there are, where that is known
+	recent                       []played
 	host                         string // who is live, where that is known
 	art                          string
 	started                      time.Time
 	length                       time.Duration // 0 when not known
 }
+
+// played is a song that was on air before.
+type played struct {
+	text string
+	at   time.Time
+}
+
+// maxRecent is how many songs are listed as played before.
+const maxRecent = 5
 
 func newSong(w Wall, c stream.Content) song {
 	s := song{
@@ -193,10 +210,25 @@ func newSong(w Wall, c stream.Content) song {
 	if host, live := liveShow(c.Fields["live"]); live {
 		s.host, s.live = host, true
 	}
-	switch c.String("state") {
-	case "stop", "stopped", "pause", "paused", "silent", "offline", "unreachable":
-		s.off = true
+	if dj := line(c.String("dj"), maxName); dj != "" {
+		s.host, s.live = dj, true
 	}
+	switch c.String("state") {
+	case "stop", "stopped", "offline":
+		s.trouble, s.over = english.OffAir, true
+	case "pause", "paused", "silent":
+		s.trouble, s.over = english.Silence, true
+	case "unreachable":
+		s.trouble = english.NoContact
+	case "stale":
+		s.trouble = english.Stale
+	case "live":
+		s.live = true
+	}
+	if n, err := strconv.Atoi(c.String("listeners")); err == nil && n > 0 && !s.over {
+		s.listeners = strings.ReplaceAll(english.Listening, "{n}", strconv.Itoa(n))
+	}
+	s.recent = recentSongs(c.Fields["recent"])
 	if d, err := strconv.ParseFloat(c.String("duration"), 64); err == nil && d > 0 && d < 7*24*3600 {
 		s.length = time.Duration(d * float64(time.Second))
 	}
@@ -204,7 +236,7 @@ func newSong(w Wall, c stream.Content) song {
 }
 
 // progress reports whether it is known how far the song is.
-func (s song) progress() bool { return !s.off && !s.started.IsZero() && s.length > 0 }
+func (s song) progress() bool { return s.trouble == "" && !s.started.IsZero() && s.length > 0 }
 
 func (s song) startedMillis() string { return strconv.FormatInt(s.started.UnixMilli(), 10) }
 
@@ -222,15 +254,40 @@ func nextSong(c stream.Content) string {
 	if !stream.IsObject(raw) {
 		return line(c.String("next"), maxTitle)
 	}
-	next := stream.ParseContent(raw)
-	if next.Title == "" {
-		return line(next.Text, maxTitle)
-	}
-	if artist := next.String("artist"); artist != "" {
-		return line(artist+" – "+next.Title, maxTitle)
-	}
-	return line(next.Title, maxTitle)
+	return songLine(stream.ParseContent(raw))
 }
+
+// songLine is a song in one line.
+func songLine(c stream.Content) string {
+	if c.Title == "" {
+		return line(c.Text, maxTitle)
+	}
+	if artist := c.String("artist"); artist != "" {
+		return line(artist+" – "+c.Title, maxTitle)
+	}
+	return line(c.Title, maxTitle)
+}
+
+// recentSongs reads the songs that were played before, the newest first.
+func recentSongs(raw json.RawMessage) []played {
+	var all []json.RawMessage
+	if json.Unmarshal(raw, &all) != nil {
+		return nil
+	}
+	var recent []played
+	for _, one := range all[:min(len(all), maxRecent)] {
+		c := stream.ParseContent(one)
+		if text := songLine(c); stream.IsObject(one) && text != "" {
+			recent = append(recent, played{text, parseMoment(c.String("started_at"))})
+		}
+	}
+	return recent
+}
+
+func (p played) datetime() string { return p.at.UTC().Format(time.RFC3339) }
+
+// clock is the time as it stands where no script makes it the reader's own.
+func (p played) clock() string { return p.at.UTC().Format("15:04 MST") }
 
 // liveShow reads "live", which is whether somebody is on air, who it is, or an
 // object with both as AzuraCast has it.

@@ -54,6 +54,8 @@ func TestCards(t *testing.T) {
 		"fields":  event(4, noon, "order-shipped", `{"order_number":4711,"ok":true,"to":"Yard <9>","none":null,"parts":[1,2]}`),
 		"song":    event(5, noon, "song/jazz", `{"station":"Jazz","artist":"A & B","title":"C","album":"D","started_at":1795348800,"duration":256.5,"next":{"artist":"E","title":"F"},"live":true}`),
 		"off":     event(6, noon, "song/jazz", `{"station":"Jazz","title":"C","state":"offline","started_at":1795348800,"duration":10}`),
+		"radio":   event(13, noon, "song/jazz", `{"station":"Jazz","state":"live","artist":"A","title":"C","dj":"Ruth","listeners":12,"recent":[{"artist":"E","title":"F","started_at":"2026-11-20T08:00:00Z"},{"text":"G - H"},{"title":""},7]}`),
+		"stale":   event(14, noon, "song/jazz", `{"station":"Jazz","state":"unreachable","title":"C","started_at":1795348800,"duration":256}`),
 		"alert":   event(7, noon, "alert", `careful`),
 		"ticker":  event(8, noon, "headline", `{"title":"Read this","url":"http://example.com"}`),
 		"link":    event(10, noon, "", `{"text":"see there","url":"https://www.example.com/page","author":{"name":"B","url":"https://example.com/b"}}`),

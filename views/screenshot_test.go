@@ -10,6 +10,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"github.com/wallcast/wallcast/stream"
 	"github.com/wallcast/wallcast/views"
 )
 
@@ -92,6 +93,8 @@ func TestScreenshots(t *testing.T) {
 	shoot("stations-tv")
 	b.do(chromedp.EmulateViewport(1280, 800))
 
+	radio(t, s, b, shoot)
+
 	s.edit(func(p *views.Page) { p.Wall.Lang, p.Wall.Title = "ar", "ساحة المدينة" })
 	b.open(s, "")
 	shoot("rtl")
@@ -110,4 +113,35 @@ func TestScreenshots(t *testing.T) {
 		b.open(s, "")
 		shoot(fmt.Sprint("hostile-", width))
 	}
+}
+
+// radio takes pictures of a station in its states.
+func radio(t *testing.T, s *server, b *tab, shoot func(string)) {
+	t.Helper()
+	recent := `"recent":[{"artist":"Nina Simone","title":"Sinnerman","started_at":"2026-11-22T10:00:00Z"},{"text":"Alice Coltrane - Journey in Satchidananda"},{"artist":"فيروز","title":"نسم علينا الهوى"}]`
+	started := time.Now().Add(-100 * time.Second).UTC().Format(time.RFC3339)
+	for name, data := range map[string]string{
+		"playing": `{"station":"Jazz","state":"playing","artist":"Miles Davis","title":"So What","album":"Kind of Blue","started_at":"` + started + `","duration":545,"listeners":128,"next":{"artist":"John Coltrane","title":"Naima"},"art":"/cover.png",` + recent + `}`,
+		"live":    `{"station":"Jazz","state":"live","title":"The Morning Show","live":true,"dj":"Ruth Adler","listeners":41,` + recent + `}`,
+		"stale":   `{"station":"Jazz","state":"stale","artist":"Miles Davis","title":"So What","started_at":"` + started + `","duration":100,` + recent + `}`,
+		"offline": `{"station":"Jazz","state":"offline","artist":"Miles Davis","title":"So What",` + recent + `}`,
+		"long":    `{"station":"Radio Free Municipality of the Upper Valley","state":"playing","artist":"The Very Long Orchestra of Nowhere in Particular, with the Choir of the Other Side of the River and Friends","title":"Symphony in Three Movements for a Telephone, Two Typewriters and a Donaudampfschifffahrtsgesellschaftskapitänsmütze (Live at the Small Studio, 2026 Remaster)","started_at":"` + started + `","duration":1545,"listeners":100000,"next":{"artist":"Somebody With A Long Name Too","title":"Another Title That Does Not End So Soon"},` + recent + `}`,
+		"rtl":     `{"station":"إذاعة الساحة","state":"playing","artist":"أم كلثوم","title":"إنت عمري","started_at":"` + started + `","duration":3545,"listeners":7,"next":{"artist":"فيروز","title":"نسم علينا الهوى"},` + recent + `}`,
+	} {
+		s.edit(func(p *views.Page) {
+			p.Wall.Image = func(src string) string { return src }
+			p.Events = []stream.Event{event(1, time.Now(), "song/jazz", data), event(2, time.Now(), "", "So good")}
+			p.Older = ""
+		})
+		for _, width := range []int64{390, 1280} {
+			b.do(chromedp.EmulateViewport(width, 640))
+			b.open(s, "")
+			eval[bool](b, `document.querySelector(".recent").toggleAttribute("open", true)`)
+			shoot(fmt.Sprint("radio-", name, "-", width))
+		}
+		b.do(chromedp.EmulateViewport(1920, 1080))
+		b.open(s, "?view=tv")
+		shoot("radio-" + name + "-tv")
+	}
+	b.do(chromedp.EmulateViewport(1280, 800))
 }

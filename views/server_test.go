@@ -2,6 +2,9 @@ package views_test
 
 import (
 	"fmt"
+	"image"
+	"image/color"
+	"image/png"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -44,12 +47,25 @@ func newServer(t *testing.T) *server {
 	mux.HandleFunc("GET /walls/main", s.servePage)
 	mux.HandleFunc("GET /walls/main/events", s.serveEvents)
 	mux.Handle("/assets/", views.Assets())
+	mux.HandleFunc("GET /cover.png", serveCover)
 	s.Server = httptest.NewServer(mux)
 	t.Cleanup(func() {
 		s.CloseClientConnections()
 		s.Close()
 	})
 	return s
+}
+
+// serveCover serves a picture.
+func serveCover(w http.ResponseWriter, _ *http.Request) {
+	cover := image.NewRGBA(image.Rect(0, 0, 160, 160))
+	for x := range 160 {
+		for y := range 160 {
+			cover.Set(x, y, color.RGBA{uint8(x), uint8(80 + y/2), 160, 255})
+		}
+	}
+	w.Header().Set("Content-Type", "image/png")
+	_ = png.Encode(w, cover) // an error means that the browser has gone
 }
 
 func (s *server) edit(change func(p *views.Page)) {

@@ -17,6 +17,11 @@ type texts struct {
 	Picture    string `json:"-"`
 	OnAir      string `json:"-"`
 	OffAir     string `json:"-"`
+	Silence    string `json:"-"`
+	NoContact  string `json:"-"`
+	Stale      string `json:"-"`
+	Listening  string `json:"-"`
+	Recent     string `json:"-"`
 	Next       string `json:"-"`
 	Progress   string `json:"-"`
 
@@ -51,6 +56,11 @@ var english = texts{
 	Picture:    "Picture",
 	OnAir:      "Live",
 	OffAir:     "Off air",
+	Silence:    "Silence",
+	NoContact:  "No contact",
+	Stale:      "May be over",
+	Listening:  "{n} listening",
+	Recent:     "Last played",
 	Next:       "Next",
 	Progress:   "How far the song is",
 

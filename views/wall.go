@@ -28,7 +28,7 @@ type Wall struct {
 	Kinds  map[string]Kind
 
 	// Image returns the address on this very host under which the image at src,
-	// an http or https address, is served; "" shows a link instead. Nil means
+	// an http or https address or a path on this host, is served; "" shows a link instead. Nil means
 	// always a link: the page loads nothing from other hosts.
 	Image func(src string) string
 }

@@ -130,7 +130,7 @@ func (p *program) close() {
 }
 
 func (p *program) start(ctx context.Context, cfg *config.Config) error {
-	p.site = newSite(cfg)
+	p.site = newSite(cfg, p.gallery.Page)
 	p.posted = metrics.NewSet()
 	p.hookLog = newHookLog()
 	certificate, err := loadCertificate(cfg.TLS)

@@ -13,7 +13,10 @@ import (
 
 // site is what the parts of the program look up in the configuration while it
 // may be replaced.
-type site struct{ now atomic.Pointer[siteState] }
+type site struct {
+	image func(address string) string // where pages find a picture; see views.Wall
+	now   atomic.Pointer[siteState]
+}
 
 // siteState is one configuration, prepared. It never changes.
 type siteState struct {
@@ -27,8 +30,8 @@ type siteWall struct {
 	view   views.Wall
 }
 
-func newSite(cfg *config.Config) *site {
-	s := new(site)
+func newSite(cfg *config.Config, image func(address string) string) *site {
+	s := &site{image: image}
 	s.apply(cfg)
 	return s
 }
@@ -36,7 +39,7 @@ func newSite(cfg *config.Config) *site {
 func (s *site) apply(cfg *config.Config) {
 	state := &siteState{cfg: cfg, walls: make(map[string]siteWall, len(cfg.Walls)), hooks: map[string]hookSource{}}
 	for _, w := range cfg.Walls {
-		state.walls[w.Name] = siteWall{w, viewOf(w)}
+		state.walls[w.Name] = siteWall{w, s.viewOf(w)}
 	}
 	for _, source := range cfg.Sources {
 		if receiver, ok := source.Run.(sources.Receiver); ok {
@@ -46,12 +49,12 @@ func (s *site) apply(cfg *config.Config) {
 	s.now.Store(state)
 }
 
-func viewOf(w config.Wall) views.Wall {
+func (s *site) viewOf(w config.Wall) views.Wall {
 	kinds := make(map[string]views.Kind, len(w.Kinds))
 	for _, k := range w.Kinds {
 		kinds[k.Name] = views.Kind{Label: k.Label, Icon: k.Icon, Color: k.Color, Slot: k.Slot}
 	}
-	return views.Wall{Name: w.Name, Title: w.Title, Lang: w.Lang, Kinds: kinds}
+	return views.Wall{Name: w.Name, Title: w.Title, Lang: w.Lang, Kinds: kinds, Image: s.image}
 }
 
 func (s *site) config() *config.Config { return s.now.Load().cfg }

@@ -3,7 +3,7 @@
 // what is not on these lists does not reach the page.
 
 const elements = new Set(
-  "ARTICLE HEADER FOOTER DIV P SPAN A BDI B CITE TIME H2 DL DT DD DETAILS SUMMARY PROGRESS IMG".split(" "),
+  "ARTICLE HEADER FOOTER DIV P SPAN A BDI B CITE TIME H2 DL DT DD DETAILS SUMMARY OL LI PROGRESS IMG".split(" "),
 );
 const attributes = new Set(
   ("id class dir lang tabindex datetime href rel src alt width height loading decoding max value aria-hidden aria-label " +

@@ -152,6 +152,7 @@ function put(at, entry, old, calm) {
   shown.set(at, card);
   const slot = slots[entry.slot];
   if (old && old.parentElement === slot) {
+    if (old.querySelector(".recent[open]")) card.querySelector(".recent")?.setAttribute("open", "");
     old.replaceWith(card);
     if (calm) card.classList.add("changed");
     return;

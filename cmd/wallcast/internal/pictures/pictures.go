@@ -20,6 +20,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"path"
+	"strings"
 	"sync"
 	"time"
 
@@ -119,6 +121,19 @@ func (g *Gallery) Remote(address string) string {
 	}
 	address = u.String()
 	return Path + remoteName + "?" + url.Values{"url": {address}, "mac": {g.mac("remote", address)}}.Encode()
+}
+
+// Page returns where a page finds a picture that an event names: one that is here
+// already, or one elsewhere. It is "" for what may not be shown.
+func (g *Gallery) Page(address string) string {
+	if !strings.HasPrefix(address, "/") {
+		return g.Remote(address)
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.Host != "" || u.Path != path.Clean(u.Path) || !strings.HasPrefix(u.Path, Path) {
+		return ""
+	}
+	return u.String()
 }
 
 func (g *Gallery) mac(purpose, content string) string {

@@ -219,4 +219,3 @@ func TestAGalleryThatIsNotOpen(t *testing.T) {
 		t.Error("it served a picture")
 	}
 }
-
