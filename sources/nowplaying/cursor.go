@@ -1,0 +1,133 @@
+package nowplaying
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// maxCursor is how large a cursor may be: it travels in a header.
+const maxCursor = 3500
+
+// cursor is what a station needs to go on: the card on the wall, those that wait,
+// and by what to know the songs again.
+type cursor struct {
+	Version  int       `json:"v"`
+	Delivery uint64    `json:"delivery,omitempty"` // the newest that all of this tells of
+	Wall     *card     `json:"wall,omitempty"`
+	Queue    []staged  `json:"queue,omitempty"`
+	Current  *kept     `json:"current,omitempty"`
+	Before   *kept     `json:"before,omitempty"`
+	Since    time.Time `json:"since,omitzero"`
+	Artist   string    `json:"artist,omitempty"` // see reader.unstick
+	Middles  []string  `json:"middles,omitempty"`
+}
+
+const cursorVersion = 1
+
+// kept is what of a play stands on no card.
+type kept struct {
+	ID     string    `json:"id"`
+	Key    string    `json:"key"`
+	PlayID string    `json:"play,omitempty"` // the upstream's
+	From   string    `json:"from"`
+	At     time.Time `json:"at"`
+	Began  time.Time `json:"began,omitzero"`
+	Exact  bool      `json:"exact,omitempty"`
+	Length int64     `json:"ms,omitempty"`
+}
+
+func keep(p *play) *kept {
+	if p == nil {
+		return nil
+	}
+	return &kept{p.id, p.key, p.playID, p.from, p.at, p.began, p.exact, p.duration.Milliseconds()}
+}
+
+// play is the play of k, as the card c shows it.
+func (k *kept) play(c *card) *play {
+	if k == nil || k.ID == "" || k.Key == "" {
+		return nil
+	}
+	p := &play{id: k.ID, key: k.Key, from: k.From, at: k.At, began: moment(k.Began), exact: k.Exact && !k.Began.IsZero()}
+	if p.exact {
+		p.started = p.began
+	}
+	p.playID, p.duration = k.PlayID, max(0, time.Duration(k.Length)*time.Millisecond)
+	p.text, p.kind = k.Key, typeSong
+	if c != nil && c.PlayID == k.ID {
+		p.kind, p.artist, p.title, p.text, p.raw = c.Type, c.Artist, c.Title, c.Text, c.Raw
+		p.album, p.art = c.Album, c.Art
+	}
+	return p
+}
+
+// cursor is the engine's state. After the card that is due is stored, it is that
+// of shown.
+func (e *engine) cursor() json.RawMessage {
+	c := cursor{
+		Version: cursorVersion, Delivery: e.done, Wall: e.wall, Queue: e.queue,
+		Current: keep(e.current), Before: keep(e.before), Since: e.since,
+		Artist: e.reader.artist, Middles: e.reader.middles,
+	}
+	raw := c.json()
+	for _, shrink := range []func(){ // what costs least first
+		func() { c.Middles, c.Artist = nil, "" },
+		func() { c.Wall = c.Wall.small() },
+		func() { c.Queue = c.Queue[:0] },
+		func() { c.Current, c.Before = nil, nil },
+	} {
+		if len(raw) <= maxCursor {
+			break
+		}
+		shrink()
+		raw = c.json()
+	}
+	return raw
+}
+
+func (c cursor) json() json.RawMessage {
+	raw, err := json.Marshal(c)
+	if err != nil { // every time in it was checked
+		panic(err)
+	}
+	return raw
+}
+
+// small is c without what can be long.
+func (c *card) small() *card {
+	if c == nil {
+		return nil
+	}
+	s := *c
+	s.Raw, s.Album, s.Art, s.Next = "", "", "", nil
+	return &s
+}
+
+// restore takes up a cursor; a foreign one counts as none.
+func (e *engine) restore(now time.Time, raw json.RawMessage) {
+	var c cursor
+	if len(raw) == 0 || json.Unmarshal(raw, &c) != nil || c.Version != cursorVersion {
+		return
+	}
+	e.done, e.newest = c.Delivery, c.Delivery
+	e.wall, e.queue, e.base, e.based = c.Wall, c.Queue, c.Wall, now
+	if n := len(c.Queue); n > 0 {
+		e.base = &c.Queue[n-1].Card
+	}
+	e.reader.artist, e.reader.middles = c.Artist, c.Middles
+	e.current, e.before, e.since = c.Current.play(e.base), c.Before.play(nil), c.Since
+	if e.current == nil {
+		return
+	}
+	if e.current.art == e.logo {
+		e.current.art = ""
+	}
+	e.settled = *e.current
+	for _, r := range e.order.ranks {
+		if r.pushed && r.label == e.current.from { // it will not say again what it has said
+			r.last = heard{at: e.current.at, from: r.label, song: e.current.song, live: e.base != nil && e.base.State == stateLive}
+			r.answered, r.state, r.title = true, e.current.at, e.current.at
+			e.order.choose(now)
+		}
+	}
+}
