@@ -1,6 +1,7 @@
 package sse
 
 import (
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
@@ -15,27 +16,42 @@ import (
 // beyond what is on its way, in bytes.
 const unsentLimit = 128 << 10
 
-// adopt gives a stream that has begun over plain HTTP/1.1 to a writer. The
-// connection is then no longer the HTTP server's, whose goroutine and buffers
-// are free, and done is called when the stream has ended. Where it reports
-// false, the stream goes on with the connection that it returns.
+// adopt gives a stream that has begun over HTTP/1.1 to a writer. The connection
+// is then no longer the HTTP server's, whose goroutine and buffers are free, and
+// done is called when the stream has ended. Where it reports false, the stream
+// goes on with the connection that it returns.
 func (s *Server) adopt(c *connection, v *viewer, rep representation, done func()) (*connection, bool) {
 	conn, _, err := c.control.Hijack()
 	if err != nil {
 		return c, false
 	}
 	fd, err := -1, errors.ErrUnsupported
+	beneath, over := layers(conn)
 	w := s.writers.pick(s)
 	if w != nil {
-		fd, err = descriptor(conn)
+		fd, err = descriptor(beneath)
 	}
 	if err != nil {
-		own := chunked{conn}
-		return &connection{own, http.NewResponseController(own), c.timeout, false, c.log, own.end}, false
+		return c.own(conn), false
 	}
-	_ = conn.Close() // its socket stays open, as fd
-	w.post(&client{viewer: *v, rep: rep, kinds: strings.Join(v.filter, ","), fd: fd, done: done})
+	_ = beneath.Close() // its socket stays open, as fd
+	adopted := &client{viewer: *v, rep: rep, kinds: strings.Join(v.filter, ","), fd: fd, done: done}
+	if over != nil {
+		adopted.secure = newSecure(over, fd)
+	}
+	w.post(adopted)
 	return nil, true
+}
+
+// layers returns the network connection beneath a connection, and the TLS
+// connection over it where it is one whose network can be replaced.
+func layers(conn net.Conn) (beneath net.Conn, over *tls.Conn) {
+	if over, ok := conn.(*tls.Conn); ok {
+		if w, ok := over.NetConn().(*wire); ok {
+			return w.Conn, over
+		}
+	}
+	return conn, nil
 }
 
 // descriptor returns a descriptor of a TCP connection that the Go runtime knows
@@ -98,22 +114,44 @@ func frame(b []byte) []byte {
 	return append(f, "\r\n"...)
 }
 
+// own goes on with a connection that is no longer the HTTP server's.
+func (c *connection) own(conn net.Conn) *connection {
+	own := &chunked{Conn: conn, gone: make(chan struct{})}
+	go own.listen()
+	return &connection{own, http.NewResponseController(own), c.timeout, false, c.log, own.gone, own.end}
+}
+
 // chunked goes on with a chunked response where the HTTP server has left off.
-type chunked struct{ net.Conn }
+type chunked struct {
+	net.Conn
+	gone chan struct{} // closed when the client is
+}
 
-func (c chunked) Header() http.Header { return http.Header{} }
-func (c chunked) WriteHeader(int)     {}
-func (c chunked) FlushError() error   { return nil }
+func (c *chunked) Header() http.Header { return http.Header{} }
+func (c *chunked) WriteHeader(int)     {}
+func (c *chunked) FlushError() error   { return nil }
 
-func (c chunked) Write(b []byte) (int, error) {
+func (c *chunked) Write(b []byte) (int, error) {
 	if _, err := c.Conn.Write(frame(b)); err != nil {
 		return 0, err
 	}
 	return len(b), nil
 }
 
+// listen waits until the client is gone. What it sends is of no interest.
+func (c *chunked) listen() {
+	defer close(c.gone)
+	var room [64]byte
+	for {
+		if _, err := c.Read(room[:]); err != nil {
+			return
+		}
+	}
+}
+
 // end ends the response and the connection, which may be gone already.
-func (c chunked) end() {
+func (c *chunked) end() {
 	_, _ = c.Conn.Write([]byte(lastChunk))
 	_ = c.Conn.Close()
+	<-c.gone
 }

@@ -17,9 +17,10 @@ type client struct {
 	viewer
 	audience *audience
 	rep      representation
-	kinds    string // that it wants, in one word
-	fd       int    // -1 when it is closed
-	serial   int32  // tells it from who had the descriptor before
+	kinds    string  // that it wants, in one word
+	fd       int     // -1 when it is closed
+	secure   *secure // nil without TLS
+	serial   int32   // tells it from who had the descriptor before
 	done     func()
 
 	rest     []byte    // of a write that would have blocked; shared, not to be written to
@@ -46,8 +47,9 @@ func (w *writer) serve(c *client, now moment) {
 			w.hungry = append(w.hungry, c)
 			return
 		}
-		c.cursor, c.rough, c.named, c.rest = next.cursor, next.rough, next.named, next.frame
+		c.cursor, c.rough, c.named = next.cursor, next.rough, next.named
 		c.pinged = max(c.pinged, next.pinged)
+		w.send(c, next.frame)
 	}
 	if !c.again {
 		c.again = true
@@ -58,6 +60,26 @@ func (w *writer) serve(c *client, now moment) {
 // due reports whether there is anything for a viewer.
 func (c *client) due(now moment) bool {
 	return c.cursor < now.pos || c.isOwed(now.ping)
+}
+
+// send writes b, behind the rest. What the connection does not take becomes the rest.
+func (w *writer) send(c *client, b []byte) {
+	if c.secure != nil {
+		var err error
+		if b, err = c.secure.seal(b, w.room[:0], c.ending); err != nil {
+			w.close(c)
+			return
+		}
+		w.room = b
+	}
+	if len(c.rest) > 0 {
+		c.rest = append(slices.Clip(c.rest), b...)
+		return
+	}
+	c.rest = b
+	if !w.flush(c) && c.secure != nil {
+		c.rest = slices.Clone(c.rest) // the room is for the next one
+	}
 }
 
 // flush writes the rest. It reports whether nothing is left of it.
@@ -108,12 +130,8 @@ func (w *writer) bye(c *client, reason string) {
 		return
 	}
 	last := appendBye(nil, c.feed.id(c.cursor), reason, w.server.retry())
-	c.rest = append(slices.Clip(c.rest), frame(last)...)
-	c.rest = append(c.rest, lastChunk...)
 	c.ending = true
-	if !c.blocked {
-		w.flush(c)
-	}
+	w.send(c, append(frame(last), lastChunk...))
 }
 
 // close ends a connection. What a goroutine still does for it is waited for.
@@ -121,7 +139,7 @@ func (w *writer) close(c *client) {
 	if c.fd >= 0 {
 		delete(w.clients, int32(c.fd))
 		_ = unix.Close(c.fd)
-		c.fd, c.rest = -1, nil
+		c.fd, c.rest, c.secure = -1, nil, nil
 		delete(w.stuck, c)
 		delete(c.audience.clients, c)
 		if len(c.audience.clients) == 0 {
@@ -177,7 +195,7 @@ func (w *writer) serveFetched(s fetched) {
 		w.bye(c, cmp.Or(c.reason, w.server.byeReason(s.err)))
 		return
 	}
-	c.rest = s.out
+	w.send(c, s.out)
 	if c.reason != "" {
 		w.bye(c, c.reason)
 		return

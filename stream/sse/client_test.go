@@ -2,6 +2,7 @@ package sse_test
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -72,20 +73,28 @@ func mainWall() jetstream.Wall {
 	return jetstream.Wall{Name: "main", Events: 100_000, Age: 24 * time.Hour, Bytes: 256 << 20, History: 100, Payload: 64 << 10}
 }
 
-// keepConnections is set where the HTTP server is to keep its connections, each
-// with a goroutine.
-var keepConnections bool
+// ways are how a viewer can be served.
+var ways = []string{"writers", "writers over TLS", "goroutines", "HTTP/2"}
 
-// onBothPaths runs a test twice: with writers that own the connections, where
-// the system has them, and with a goroutine each.
-func onBothPaths(t *testing.T, test func(*testing.T)) {
-	t.Run("writers", test)
-	t.Run("goroutines", func(t *testing.T) {
-		keepConnections = true
-		defer func() { keepConnections = false }()
-		test(t)
-	})
+// way is the one that is tested.
+var way = ways[0]
+
+// inAllWays runs a test with writers that own the connections, where the system
+// has them, and with a goroutine for each viewer.
+func inAllWays(t *testing.T, test func(*testing.T)) {
+	for _, w := range ways {
+		t.Run(w, func(t *testing.T) {
+			way = w
+			defer func() { way = ways[0] }()
+			test(t)
+		})
+	}
 }
+
+// anyClient is a client that speaks HTTP/2 where the server does, and trusts it.
+var anyClient = &http.Client{Transport: &http.Transport{
+	TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 2,
+}}
 
 // kept is a response whose connection can't be taken over.
 type kept struct{ w http.ResponseWriter }
@@ -105,14 +114,23 @@ func serve(t *testing.T, cfg sse.Config) *site {
 		cfg.Drain = 10 * time.Millisecond
 	}
 	s := &site{Server: sse.New(cfg), reader: cfg.Reader, t: t}
-	keep := keepConnections
-	s.http = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	keep := way == "goroutines"
+	s.http = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if keep {
 			w = kept{w}
 		}
 		wall, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/walls/"), "/")
 		s.ServeEvents(w, r, wall)
 	}))
+	switch way {
+	case "writers over TLS":
+		startTLS(s.http)
+	case "HTTP/2":
+		s.http.EnableHTTP2 = true
+		startTLS(s.http)
+	default:
+		s.http.Start()
+	}
 	s.url = s.http.URL + "/walls/main/events"
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -120,6 +138,7 @@ func serve(t *testing.T, cfg sse.Config) *site {
 		if err := s.Shutdown(ctx); err != nil {
 			t.Errorf("Shutdown: %v", err)
 		}
+		anyClient.CloseIdleConnections()
 		s.http.Close()
 	})
 	return s
@@ -154,12 +173,15 @@ func (s *site) watchRaw(query, lastEventID string) *reader {
 	if lastEventID != "" {
 		req.Header.Set("Last-Event-ID", lastEventID)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := anyClient.Do(req)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "text/event-stream" {
 		s.t.Fatalf("GET %s: %s, %s", query, resp.Status, resp.Header.Get("Content-Type"))
+	}
+	if s.http.EnableHTTP2 != (resp.ProtoMajor == 2) {
+		s.t.Fatalf("the server speaks %s", resp.Proto)
 	}
 	r := decode(s.t, resp.Body)
 	r.close = cancel
@@ -243,7 +265,7 @@ func (s *site) get(query string, header map[string]string) *http.Response {
 	for k, v := range header {
 		req.Header.Set(k, v)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := anyClient.Do(req)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -25,11 +25,14 @@ func newEpoll() (*epoll, error) {
 	return &epoll{os.NewFile(uintptr(fd), "epoll"), fd}, nil
 }
 
-// add watches a descriptor until it is closed. Its events carry serial.
-func (e *epoll) add(fd int, serial int32) error {
-	return unix.EpollCtl(e.fd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{
-		Events: unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET, Fd: int32(fd), Pad: serial,
-	})
+// add watches a descriptor until it is closed, and tells too when it can be read
+// from if that is asked for. Its events carry serial.
+func (e *epoll) add(fd int, serial int32, read bool) error {
+	events := uint32(unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET)
+	if read {
+		events |= unix.EPOLLIN
+	}
+	return unix.EpollCtl(e.fd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events, Fd: int32(fd), Pad: serial})
 }
 
 // wait hands events to f until e is closed. Each is only told once.

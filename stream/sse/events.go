@@ -55,22 +55,23 @@ type connection struct {
 	timeout time.Duration
 	clear   bool // HTTP/2: a write deadline that passes between writes ends the stream
 	log     *slog.Logger
-	end     func() // when the stream has ended
+	gone    <-chan struct{} // closed when the client is; nil where the request's context tells
+	end     func()          // when the stream has ended
 }
 
 // connect sets the headers and sends nothing yet.
 func (s *Server) connect(w http.ResponseWriter, r *http.Request) *connection {
-	c := &connection{w, http.NewResponseController(w), s.cfg.WriteTimeout, r.ProtoMajor >= 2, s.cfg.Log, func() {}}
+	c := &connection{w, http.NewResponseController(w), s.cfg.WriteTimeout, r.ProtoMajor >= 2, s.cfg.Log, nil, func() {}}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no")
 	return c
 }
 
-// isPlain reports whether what is written is sent as it is, in chunks, over a
+// isOwn reports whether what is written is sent as it is, in chunks, over a
 // connection that serves this request alone and can be had from the HTTP server.
-func (c *connection) isPlain(r *http.Request) bool {
+func (c *connection) isOwn(r *http.Request) bool {
 	h := c.w.Header()
-	if r.ProtoMajor != 1 || r.ProtoMinor == 0 || r.TLS != nil || h.Get("Content-Encoding") != "" || h.Get("Transfer-Encoding") != "" {
+	if r.ProtoMajor != 1 || r.ProtoMinor == 0 || h.Get("Content-Encoding") != "" || h.Get("Transfer-Encoding") != "" {
 		return false
 	}
 	for w := c.w; ; {
@@ -139,7 +140,7 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request, wall string
 	done = func() { giveBack(); h.viewers.Add(-1); leave(); release() }
 	v.feed.ready(r.Context(), v.cursor, q.rep)
 	opening := s.opening(v, begin, q.rep)
-	if c.isPlain(r) {
+	if c.isOwn(r) {
 		w.Header().Set("Connection", "close") // a writer serves nothing else on it
 		if c.write(opening) != nil {
 			return
@@ -225,6 +226,8 @@ func (s *Server) pump(ctx context.Context, c *connection, v *viewer, rep represe
 		opening = nil
 		select {
 		case <-ctx.Done():
+			return
+		case <-c.gone:
 			return
 		case <-more:
 			continue

@@ -13,7 +13,7 @@ import (
 	"github.com/wallcast/wallcast/stream/sse"
 )
 
-func TestGap(t *testing.T) { onBothPaths(t, checkGap) }
+func TestGap(t *testing.T) { inAllWays(t, checkGap) }
 
 func checkGap(t *testing.T) {
 	t.Run("jetstream", func(t *testing.T) {

@@ -2,7 +2,6 @@ package sse_test
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -24,7 +23,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-func TestFullServer(t *testing.T) { onBothPaths(t, checkFullServer) }
+func TestFullServer(t *testing.T) { inAllWays(t, checkFullServer) }
 
 func checkFullServer(t *testing.T) {
 	m := newMemory("main")
@@ -46,7 +45,7 @@ func checkFullServer(t *testing.T) {
 	s.watch("", "")
 }
 
-func TestFullAddress(t *testing.T) { onBothPaths(t, checkFullAddress) }
+func TestFullAddress(t *testing.T) { inAllWays(t, checkFullAddress) }
 
 func checkFullAddress(t *testing.T) {
 	s := serve(t, sse.Config{Reader: newMemory("main"), PerAddress: 1})
@@ -56,7 +55,7 @@ func checkFullAddress(t *testing.T) {
 	}
 }
 
-func TestEndWall(t *testing.T) { onBothPaths(t, checkEndWall) }
+func TestEndWall(t *testing.T) { inAllWays(t, checkEndWall) }
 
 func checkEndWall(t *testing.T) {
 	m := newMemory("main")
@@ -80,7 +79,7 @@ func checkEndWall(t *testing.T) {
 	r.want("", id, "0")
 }
 
-func TestClientLeaves(t *testing.T) { onBothPaths(t, checkClientLeaves) }
+func TestClientLeaves(t *testing.T) { inAllWays(t, checkClientLeaves) }
 
 func checkClientLeaves(t *testing.T) {
 	s := serve(t, sse.Config{Reader: newMemory("main")})
@@ -150,7 +149,7 @@ func TestServerTimeoutsDoNotMatter(t *testing.T) {
 	}
 }
 
-func TestHeaders(t *testing.T) { onBothPaths(t, checkHeaders) }
+func TestHeaders(t *testing.T) { inAllWays(t, checkHeaders) }
 
 func checkHeaders(t *testing.T) {
 	s := serve(t, sse.Config{Reader: newMemory("main")})
@@ -210,19 +209,12 @@ func (w *writes) Write(b []byte) (int, error) { w.n.Add(1); return len(b), nil }
 func (w *writes) Flush()                      {}
 
 // A client that vanishes without a word is found by its pings.
-func TestStuckConnection(t *testing.T) { onBothPaths(t, checkStuckConnection) }
+func TestStuckConnection(t *testing.T) { inAllWays(t, checkStuckConnection) }
 
 func checkStuckConnection(t *testing.T) {
 	m := newMemory("main")
 	s := serve(t, sse.Config{Reader: m, WriteTimeout: 100 * time.Millisecond, WindowEntries: 50})
-	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.http.URL, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	if _, err := conn.Write([]byte("GET /walls/main/events HTTP/1.1\r\nHost: x\r\n\r\n")); err != nil {
-		t.Fatal(err)
-	}
+	s.dial("")
 	eventually(t, "the viewer is not there", func() bool { return s.Viewers("main") == 1 })
 	big := strings.Repeat("x", 60<<10)
 	eventually(t, "a viewer that reads nothing stays", func() bool {

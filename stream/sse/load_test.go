@@ -144,9 +144,12 @@ type trial struct {
 func begin(t *testing.T, c contender, over string) *trial {
 	server := httptest.NewUnstartedServer(c)
 	server.EnableHTTP2 = over == "HTTP/2"
-	if over == "" {
+	switch _, our := c.(ours); {
+	case over == "":
 		server.Start()
-	} else {
+	case our:
+		startTLS(server)
+	default:
 		server.StartTLS()
 	}
 	return &trial{c, t, server, server.Listener.Addr().String(), over}

@@ -17,7 +17,7 @@ import (
 	"github.com/wallcast/wallcast/stream/sse"
 )
 
-func TestLiveStream(t *testing.T) { onBothPaths(t, checkLiveStream) }
+func TestLiveStream(t *testing.T) { inAllWays(t, checkLiveStream) }
 
 func checkLiveStream(t *testing.T) {
 	s := newSite(t, mainWall(), sse.Config{Build: "b1", Label: func(_, kind string) string { return strings.ToUpper(kind) }})
@@ -37,7 +37,7 @@ func checkLiveStream(t *testing.T) {
 	r.want("", s.publish("wall.main.message", "again"), "again")
 }
 
-func TestRepresentations(t *testing.T) { onBothPaths(t, checkRepresentations) }
+func TestRepresentations(t *testing.T) { inAllWays(t, checkRepresentations) }
 
 func checkRepresentations(t *testing.T) {
 	var rendered atomic.Int64
@@ -91,7 +91,7 @@ func checkRepresentations(t *testing.T) {
 	r.want("", good, "<p>\ngood</p>")
 }
 
-func TestKindsFilter(t *testing.T) { onBothPaths(t, checkKindsFilter) }
+func TestKindsFilter(t *testing.T) { inAllWays(t, checkKindsFilter) }
 
 func checkKindsFilter(t *testing.T) {
 	s := newSite(t, mainWall(), sse.Config{})
@@ -111,7 +111,7 @@ func checkKindsFilter(t *testing.T) {
 	r.want("wall:retract", retracted, fmt.Sprintf(`{"id":%q}`, m))
 }
 
-func TestResume(t *testing.T) { onBothPaths(t, checkResume) }
+func TestResume(t *testing.T) { inAllWays(t, checkResume) }
 
 func checkResume(t *testing.T) {
 	s := newSite(t, mainWall(), sse.Config{})
@@ -148,7 +148,7 @@ func checkResume(t *testing.T) {
 	}
 }
 
-func TestRetract(t *testing.T) { onBothPaths(t, checkRetract) }
+func TestRetract(t *testing.T) { inAllWays(t, checkRetract) }
 
 func checkRetract(t *testing.T) {
 	s := newSite(t, mainWall(), sse.Config{})
@@ -212,7 +212,7 @@ func checkRetract(t *testing.T) {
 	}
 }
 
-func TestSnapshotJoinsStream(t *testing.T) { onBothPaths(t, checkSnapshotJoinsStream) }
+func TestSnapshotJoinsStream(t *testing.T) { inAllWays(t, checkSnapshotJoinsStream) }
 
 func checkSnapshotJoinsStream(t *testing.T) {
 	s := newSite(t, mainWall(), sse.Config{})
@@ -239,7 +239,7 @@ func checkSnapshotJoinsStream(t *testing.T) {
 	}
 }
 
-func TestOlderThanTheWindow(t *testing.T) { onBothPaths(t, checkOlderThanTheWindow) }
+func TestOlderThanTheWindow(t *testing.T) { inAllWays(t, checkOlderThanTheWindow) }
 
 func checkOlderThanTheWindow(t *testing.T) {
 	s := newSite(t, mainWall(), sse.Config{WindowEntries: 10})
@@ -275,7 +275,7 @@ func checkOlderThanTheWindow(t *testing.T) {
 	}
 }
 
-func TestHostilePayloads(t *testing.T) { onBothPaths(t, checkHostilePayloads) }
+func TestHostilePayloads(t *testing.T) { inAllWays(t, checkHostilePayloads) }
 
 func checkHostilePayloads(t *testing.T) {
 	s := newSite(t, mainWall(), sse.Config{})
@@ -307,7 +307,7 @@ func checkHostilePayloads(t *testing.T) {
 	}
 }
 
-func TestBadRequests(t *testing.T) { onBothPaths(t, checkBadRequests) }
+func TestBadRequests(t *testing.T) { inAllWays(t, checkBadRequests) }
 
 func checkBadRequests(t *testing.T) {
 	s := newSite(t, mainWall(), sse.Config{})
@@ -323,12 +323,12 @@ func checkBadRequests(t *testing.T) {
 			t.Errorf("%s: %s %s %+v %v", query, resp.Status, resp.Header.Get("Content-Type"), p, err)
 		}
 	}
-	if resp := must(http.Get(s.http.URL + "/walls/No/events")); resp.StatusCode != 404 {
+	if resp := must(anyClient.Get(s.http.URL + "/walls/No/events")); resp.StatusCode != 404 {
 		t.Errorf("unknown wall: %s", resp.Status)
 	}
 	for method, status := range map[string]int{"HEAD": 200, "OPTIONS": 204, "PATCH": 405} {
 		req, _ := http.NewRequestWithContext(t.Context(), method, s.url, nil)
-		resp, err := http.DefaultClient.Do(req)
+		resp, err := anyClient.Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -44,6 +44,7 @@ type writer struct {
 	fetches   sync.WaitGroup
 	alarm     *time.Timer
 	alarmAt   time.Time // zero when it is not set
+	room      []byte    // where records of TLS are made
 }
 
 // inbox is what others want of a writer.
@@ -209,7 +210,7 @@ func (w *writer) welcome(c *client) {
 		c.feed.enrol(c.audience)
 	}
 	c.audience.clients[c] = struct{}{}
-	if w.epoll.add(c.fd, c.serial) != nil {
+	if w.epoll.add(c.fd, c.serial, c.secure != nil) != nil {
 		w.close(c)
 		return
 	}
@@ -232,10 +233,24 @@ func (w *writer) attend(e unix.EpollEvent) {
 	case c == nil || c.serial != e.Pad:
 	case e.Events&(unix.EPOLLERR|unix.EPOLLHUP|unix.EPOLLRDHUP) != 0:
 		w.close(c)
-	case c.blocked:
+	case c.secure != nil && e.Events&unix.EPOLLIN != 0 && !w.hear(c):
+	case c.blocked && e.Events&unix.EPOLLOUT != 0:
 		c.blocked = false
 		w.serve(c, c.feed.moment())
 	}
+}
+
+// hear reads what a client sends over TLS, and answers. It reports whether the
+// connection stays.
+func (w *writer) hear(c *client) bool {
+	if !c.secure.listen() {
+		w.close(c)
+		return false
+	}
+	if c.secure.said() {
+		w.send(c, nil)
+	}
+	return c.fd >= 0
 }
 
 // over is why the feed is at its end, or empty.
@@ -333,7 +348,7 @@ func (w *writer) end() {
 		if s.client.fd < 0 {
 			w.close(s.client)
 		} else {
-			s.client.rest = s.out
+			w.send(s.client, s.out)
 		}
 	}
 	for _, c := range slices.Collect(maps.Values(w.clients)) {
