@@ -48,7 +48,7 @@ func endsWithAccess(t *testing.T, r *reader) {
 	}
 }
 
-func TestReview(t *testing.T) { onBothPaths(t, checkReview) }
+func TestReview(t *testing.T) { inAllWays(t, checkReview) }
 
 func checkReview(t *testing.T) {
 	m := newMemory("main")
@@ -74,7 +74,7 @@ func checkReview(t *testing.T) {
 	eventually(t, "who had to go is still counted", func() bool { return s.Viewers("main") == 2 })
 }
 
-func TestPassExpires(t *testing.T) { onBothPaths(t, checkPassExpires) }
+func TestPassExpires(t *testing.T) { inAllWays(t, checkPassExpires) }
 
 func checkPassExpires(t *testing.T) {
 	m := newMemory("main")
@@ -103,7 +103,7 @@ func checkPassExpires(t *testing.T) {
 }
 
 // A viewer that must go while it reads slowly gets no more than was on its way.
-func TestReviewOfSlowViewer(t *testing.T) { onBothPaths(t, checkReviewOfSlowViewer) }
+func TestReviewOfSlowViewer(t *testing.T) { inAllWays(t, checkReviewOfSlowViewer) }
 
 func checkReviewOfSlowViewer(t *testing.T) {
 	m := newMemory("main")
