@@ -175,9 +175,10 @@ func (p *program) start(ctx context.Context, cfg *config.Config) error {
 	}
 	p.prune(ctx, cfg)
 	p.http = newHTTPServer(p.guard.Handler(p.routes()), p.log)
-	p.http.TLSConfig = &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-		return p.certificate.Load(), nil
-	}}
+	p.http.TLSConfig = &tls.Config{
+		NextProtos:     []string{"h2", "http/1.1"},
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return p.certificate.Load(), nil },
+	}
 	return p.openControl(cfg)
 }
 
@@ -367,12 +368,10 @@ func (p *program) drain(ctx context.Context) error {
 }
 
 func (p *program) serveHTTP(l net.Listener) error {
-	var err error
 	if p.certificate.Load() != nil {
-		err = p.http.ServeTLS(l, "", "")
-	} else {
-		err = p.http.Serve(l)
+		l = sse.NewTLSListener(l, p.http.TLSConfig)
 	}
+	err := p.http.Serve(l)
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
