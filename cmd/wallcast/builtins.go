@@ -3,14 +3,18 @@ package main
 import (
 	"github.com/wallcast/wallcast/sources"
 	"github.com/wallcast/wallcast/sources/file"
+	"github.com/wallcast/wallcast/sources/nats"
 	"github.com/wallcast/wallcast/sources/sse"
+	"github.com/wallcast/wallcast/sources/webhook"
 )
 
 // sourceTypes are the kinds of sources that a configuration can name. A source
 // of your own is one line more.
 var sourceTypes = register(
 	file.Type,
+	nats.Type,
 	sse.Type,
+	webhook.Type,
 )
 
 // register returns types in the order of their names. One without a name or

@@ -1,5 +1,33 @@
 // Package nats is the source that brings to a wall what a NATS system publishes
-// under subjects of its own.
+// under subjects of its own: the system that holds the walls, or another one.
+//
+// # Another NATS server
+//
+// The source type "nats" ([Type]) reads a subject of a server elsewhere:
+//
+//	sources:
+//	  orders:
+//	    nats: {url: "nats://nats.example.com", creds: shop.creds, subject: "orders.*.created", stream: ORDERS}
+//	    to: wall.main.order
+//
+// With a stream it goes on where it was, however long the program or the server was
+// away: nothing is lost that the stream still holds, and nothing comes twice. It
+// changes nothing over there but for a consumer of its own while it runs; the
+// user needs to be allowed $JS.API.STREAM.INFO, CONSUMER.CREATE, CONSUMER.MSG.NEXT,
+// CONSUMER.INFO and CONSUMER.DELETE of that stream. Another url, stream or subject in
+// the configuration begins anew.
+//
+// Without a stream the source subscribes, as any NATS client: core NATS has no
+// replay. What is published while the program, the connection or the lease of the
+// source is away is lost, and so is what comes faster than it can be stored, beyond
+// 10,000 messages or 64 MB that wait; the latter is a warning.
+//
+// In map and only, $about.subject is the subject of a message, and beside it stand
+// its headers in lower case. A connection that is lost is a warning and is made again,
+// after a second at first and a minute at last.
+//
+// What follows is about the walls' "events:" rules, which read the program's own NATS
+// system; position, messages and names are the same for both.
 //
 // # Usage
 //

@@ -12,3 +12,10 @@ func Hurried(src sources.Source, recheck, handover time.Duration) sources.Source
 	s.recheck, s.handover = recheck, handover
 	return &s
 }
+
+// HurriedRemote does the same for a source of the type "nats".
+func HurriedRemote(src sources.Source) sources.Source {
+	r := *src.(*remote)
+	r.least, r.most = 10*time.Millisecond, 50*time.Millisecond
+	return &r
+}

@@ -168,6 +168,9 @@ func readable(r Rule, info *jetstream.StreamInfo) error {
 // holds a part is widened. Where none holds anything, one is made or, without
 // orMake, nil returned.
 func (s *source) hold(ctx context.Context, js jetstream.JetStream, orMake bool) (*jetstream.StreamInfo, error) {
+	if s.named != "" {
+		return s.holdNamed(ctx, js)
+	}
 	for attempt := 1; ; attempt++ {
 		held, err := overlapping(ctx, js, s.rule.Subject)
 		if err != nil {
@@ -192,6 +195,22 @@ func (s *source) hold(ctx context.Context, js jetstream.JetStream, orMake bool) 
 		}
 		return holder, err
 	}
+}
+
+// holdNamed returns the stream that the source was told to read.
+func (s *source) holdNamed(ctx context.Context, js jetstream.JetStream) (*jetstream.StreamInfo, error) {
+	found, err := js.Stream(ctx, s.named)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, fmt.Errorf("there is no stream %s on the server; correct the setting stream, or leave it out to receive without replay", s.named)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the stream %s: %w", s.named, err)
+	}
+	info := found.CachedInfo()
+	if !stream.Covers(info.Config.Subjects, s.rule.Subject) {
+		return nil, &PartError{s.rule, s.named, fmt.Errorf("doesn't hold all of it (%s); name what it holds", strings.Join(info.Config.Subjects, ", "))}
+	}
+	return info, readable(s.rule, info)
 }
 
 // create makes a stream of ours for the rule's subject.

@@ -52,21 +52,27 @@ func (r Rule) Check() error {
 	if err := CheckSubject(r.Subject); err != nil {
 		return fmt.Errorf("%q %w", r.Subject, err)
 	}
+	return checkTemplate(r.Subject, r.Kind)
+}
+
+// checkTemplate reports what is wrong with the template of a kind, or of
+// "kind.key", for what subject matches.
+func checkTemplate(subject, template string) error {
 	stars := 0
-	for token := range strings.SplitSeq(r.Subject, ".") {
+	for token := range strings.SplitSeq(subject, ".") {
 		if token == "*" {
 			stars++
 		}
 	}
-	for _, use := range wildcard.FindAllStringSubmatch(r.Kind, -1) {
+	for _, use := range wildcard.FindAllStringSubmatch(template, -1) {
 		if n, _ := strconv.Atoi(use[1]); n < 1 || n > stars {
-			return fmt.Errorf("%s refers to a * that the subject %q doesn't have; it has %d", use[0], r.Subject, stars)
+			return fmt.Errorf("%s refers to a * that the subject %q doesn't have; it has %d", use[0], subject, stars)
 		}
 	}
 	// What a wildcard matches is known later; a digit may stand at any place of a name.
-	sample := wildcard.ReplaceAllString(r.Kind, "0")
+	sample := wildcard.ReplaceAllString(template, "0")
 	if strings.ContainsAny(sample, "{}$") {
-		return fmt.Errorf("%q is neither a kind nor a template such as order-{{wildcard(1)}}", r.Kind)
+		return fmt.Errorf("%q is neither a kind nor a template such as order-{{wildcard(1)}}", template)
 	}
 	kind, key, keyed := strings.Cut(sample, ".")
 	if err := stream.CheckKind(kind); err != nil {
@@ -90,7 +96,8 @@ func (r Rule) Name() string {
 }
 
 // Expand returns kind and key of what was published under subject, and false
-// if the rule doesn't match it. Both are valid names, see the package's "Names".
+// if the rule doesn't match it. Both are valid names, see the package's "Names",
+// and empty where the rule has no Kind.
 func (r Rule) Expand(subject string) (kind, key string, ok bool) {
 	var matched []string
 	want, have := strings.Split(r.Subject, "."), strings.Split(subject, ".")
@@ -108,6 +115,9 @@ func (r Rule) Expand(subject string) (kind, key string, ok bool) {
 	}
 	if len(want) != len(have) {
 		return "", "", false
+	}
+	if r.Kind == "" {
+		return "", "", true
 	}
 	kind, key, keyed := strings.Cut(r.Kind, ".")
 	kind = validKind(expand(kind, matched))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	client "github.com/nats-io/nats.go"
@@ -26,6 +27,10 @@ type source struct {
 	replicas int
 	handover time.Duration
 	recheck  time.Duration
+
+	// Of a source that reads a stream of another server:
+	named string // the stream; empty for the one that holds the subject
+	all   bool   // the first run ever begins with the stream's first message
 }
 
 var _ sources.Source = (*source)(nil)
@@ -100,6 +105,9 @@ func (s *source) Run(ctx context.Context, out sources.Output) error {
 		if err := r.settle(ctx); err != nil {
 			return ended(ctx, err)
 		}
+		if s.named != "" && !r.warned {
+			out.Warn(nil) // of what was before this connection
+		}
 		before := r.at
 		err := r.follow(ctx)
 		stuck := err != nil && r.at == before
@@ -126,6 +134,10 @@ func (r *reading) settle(ctx context.Context) error {
 	}
 	r.former = false
 	switch info := r.holder; {
+	case r.at.Stream == "" && r.all:
+		// What was deleted before was never ours to read.
+		r.at = position{Stream: info.Config.Name, Created: created(info), Seq: max(info.State.FirstSeq, 1) - 1}
+		return r.save(ctx)
 	case r.at.Stream == "":
 		r.at = position{info.Config.Name, created(info), info.State.LastSeq, info.TimeStamp}
 		return r.save(ctx)
@@ -241,26 +253,40 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// event makes an event of a message.
+// event makes an event of a stored message.
 func (r *reading) event(msg jetstream.Msg, next position, stored time.Time) (sources.Event, error) {
-	kind, key, ok := r.rule.Expand(msg.Subject())
+	e, err := r.rule.event(msg.Subject(), msg.Headers(), msg.Data(), stored)
+	e.ID = next.Stream + "@" + next.Created + ":" + strconv.FormatUint(next.Seq, 10)
+	e.Cursor = next.cursor()
+	return e, err
+}
+
+// event makes an event of a message that was published at the time when.
+func (r Rule) event(subject string, h client.Header, data []byte, when time.Time) (sources.Event, error) {
+	kind, key, ok := r.Expand(subject)
 	if !ok {
 		return sources.Event{}, errors.New("the rule does not match it")
 	}
-	if len(msg.Data()) == 0 {
+	if len(data) == 0 {
 		return sources.Event{}, errors.New("it has no payload")
 	}
-	e := sources.Event{
-		Kind: kind, Key: key,
-		Data:   []byte(stream.Text(msg.Data())),
-		Time:   stored,
-		ID:     next.Stream + "@" + next.Created + ":" + strconv.FormatUint(next.Seq, 10),
-		Cursor: next.cursor(),
-	}
-	h := msg.Headers()
-	e.Origin = sources.Origin{ID: h.Get("ce-id"), Source: h.Get("ce-source"), Type: h.Get("ce-type")}
 	if t, err := time.Parse(time.RFC3339Nano, h.Get("ce-time")); err == nil && t.Year() > 0 && t.Year() <= 9999 {
-		e.Time = t.UTC()
+		when = t.UTC()
 	}
-	return e, nil
+	return sources.Event{
+		Kind: kind, Key: key, Data: []byte(stream.Text(data)), Time: when, About: about(subject, h),
+		Origin: sources.Origin{ID: h.Get("ce-id"), Source: h.Get("ce-source"), Type: h.Get("ce-type")},
+	}, nil
+}
+
+// about is what a message has beside its payload: its headers, and its subject.
+func about(subject string, headers client.Header) map[string]string {
+	all := map[string]string{}
+	for name, values := range headers {
+		if len(values) > 0 {
+			all[strings.ToLower(name)] = values[0]
+		}
+	}
+	all["subject"] = subject
+	return all
 }

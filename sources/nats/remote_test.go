@@ -1,0 +1,320 @@
+package nats_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	natsserver "github.com/nats-io/nats-server/v2/server"
+	client "github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+
+	"github.com/wallcast/wallcast/sources"
+	"github.com/wallcast/wallcast/sources/nats"
+	"github.com/wallcast/wallcast/sources/sourcetest"
+	"github.com/wallcast/wallcast/stream"
+)
+
+// elsewhere is a NATS server of somebody else's, which can be restarted.
+type elsewhere struct {
+	*system
+	options natsserver.Options
+	remote  *natsserver.Server
+}
+
+func newElsewhere(t *testing.T, change func(*natsserver.Options)) *elsewhere {
+	t.Helper()
+	e := &elsewhere{system: &system{t: t}, options: natsserver.Options{
+		Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true,
+	}}
+	if change != nil {
+		change(&e.options)
+	}
+	e.start()
+	t.Cleanup(func() { e.stop() })
+	return e
+}
+
+func (e *elsewhere) start() {
+	e.t.Helper()
+	options := e.options
+	var err error
+	if e.remote, err = natsserver.NewServer(&options); err != nil {
+		e.t.Fatal(err)
+	}
+	e.remote.Start()
+	if !e.remote.ReadyForConnections(10 * time.Second) {
+		e.t.Fatal("the server does not start")
+	}
+	e.options.Port = e.remote.Addr().(*net.TCPAddr).Port
+	auth := []client.Option{client.InProcessServer(e.remote)}
+	if len(e.options.Users) > 0 {
+		auth = append(auth, client.UserInfo(e.options.Users[0].Username, e.options.Users[0].Password))
+	}
+	if e.nc, err = client.Connect("", auth...); err != nil {
+		e.t.Fatal(err)
+	}
+	if e.js, err = e.nc.JetStream(); err != nil {
+		e.t.Fatal(err)
+	}
+}
+
+func (e *elsewhere) stop() {
+	e.nc.Close()
+	e.remote.Shutdown()
+	e.remote.WaitForShutdown()
+}
+
+func (e *elsewhere) url() string { return fmt.Sprintf("nats://127.0.0.1:%d", e.options.Port) }
+
+func (e *elsewhere) settings(stream, from string) *nats.Settings {
+	s := nats.Type.New().(*nats.Settings)
+	s.URL, s.Subject, s.Stream, s.From = []string{e.url()}, "orders.*.created", stream, from
+	return s
+}
+
+// follower is a remote source under a supervisor.
+type follower struct {
+	t     *testing.T
+	store *sourcetest.Store
+	sup   *sources.Supervisor
+	stop  func()
+}
+
+func followRemote(t *testing.T, store *sourcetest.Store, s *nats.Settings, folder string) *follower {
+	t.Helper()
+	src, err := s.Source(sources.Env{Name: "test", Folder: folder}.Complete())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sup := sources.NewSupervisor(store, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	i := sources.Instance{Name: "test", Source: nats.HurriedRemote(src), To: stream.Subject{Wall: "main", Kind: "default"}}
+	if err := sup.Apply([]sources.Instance{i}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		sup.Run(ctx)
+	}()
+	f := &follower{t, store, sup, func() {
+		cancel()
+		<-ended
+	}}
+	t.Cleanup(f.stop)
+	return f
+}
+
+func (f *follower) status() sources.Status { return f.sup.Status()[0] }
+
+func (f *follower) eventually(what string, ok func() bool) {
+	f.t.Helper()
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			f.t.Fatalf("%s: %+v, stored %q", what, f.status(), f.store.Data())
+		}
+	}
+}
+
+// shown waits for "kind[.key] payload".
+func (f *follower) shown(want ...string) {
+	f.t.Helper()
+	f.eventually(fmt.Sprintf("want %q", want), func() bool { return len(f.store.Drafts()) >= len(want) })
+	var got []string
+	for _, d := range f.store.Drafts() {
+		got = append(got, strings.TrimPrefix(d.Subject.String(), "wall.main.")+" "+string(d.Data))
+	}
+	if !slices.Equal(got, want) {
+		f.t.Errorf("stored\n%q, want\n%q", got, want)
+	}
+}
+
+func (f *follower) positioned() {
+	f.t.Helper()
+	f.eventually("the position is stored", func() bool { return len(f.store.Checkpoints()) > 0 })
+}
+
+func (f *follower) warns(part string) {
+	f.t.Helper()
+	f.eventually("want the warning "+part, func() bool {
+		w := f.status().Warning
+		return part == "" && w == "" || part != "" && strings.Contains(w, part)
+	})
+}
+
+func TestRemoteConformance(t *testing.T) {
+	want := []string{"one", `{"text":"two"}`, "three", "four"}
+	t.Run("stream", func(t *testing.T) {
+		sourcetest.Run(t, sourcetest.Case{Type: nats.Type, Open: func(t *testing.T) sourcetest.Upstream {
+			e := newElsewhere(t, nil)
+			e.stream("ORDERS", 1000, "orders.>")
+			e.publish("orders.eu.created", want...)
+			s := e.settings("ORDERS", "all")
+			s.Kind = "order"
+			return sourcetest.Upstream{Settings: s, Want: want}
+		}})
+	})
+	t.Run("core", func(t *testing.T) {
+		sourcetest.Run(t, sourcetest.Case{Type: nats.Type, NoCursor: true, Open: func(t *testing.T) sourcetest.Upstream {
+			e := newElsewhere(t, nil)
+			next := func(i int) {
+				if i > 0 {
+					e.publish("orders.eu.created", want[i])
+					return
+				}
+				go func() { // once somebody listens
+					for !e.remote.GlobalAccount().SubscriptionInterest("orders.eu.created") {
+						select {
+						case <-t.Context().Done():
+							return
+						case <-time.After(time.Millisecond):
+						}
+					}
+					_ = e.nc.Publish("orders.eu.created", []byte(want[0])) // a lost connection shows as a missing event
+				}()
+			}
+			s := e.settings("", "new")
+			s.Kind = "order"
+			return sourcetest.Upstream{Settings: s, Want: want, Next: next}
+		}})
+	})
+}
+
+func TestRemoteStream(t *testing.T) {
+	e := newElsewhere(t, nil)
+	e.stream("ORDERS", 1000, "orders.>")
+	e.publish("orders.eu.created", "before")
+	store := sourcetest.NewStore()
+	s := e.settings("ORDERS", "new")
+	f := followRemote(t, store, s, "")
+	f.positioned()
+	e.publish("orders.eu.created", "one")
+	e.publish("orders.eu.paid", "not meant")
+	f.shown("default one")
+	f.stop()
+	e.publish("orders.us.created", "while it was away")
+	s.Kind = "order.{{wildcard(1)}}"
+	f = followRemote(t, store, s, "")
+	f.shown("default one", "order.us while it was away")
+	// The server goes away and comes back.
+	e.stop()
+	f.warns("connect")
+	if st := f.status(); st.State != sources.Running {
+		t.Errorf("a server that is away makes the source %+v", st)
+	}
+	e.start()
+	e.publish("orders.eu.created", "after the restart")
+	f.shown("default one", "order.us while it was away", "order.eu after the restart")
+	f.warns("")
+	for name := range e.js.ConsumerNames("ORDERS") {
+		f.stop()
+		f.eventually("the consumer "+name+" is left behind", func() bool {
+			_, err := e.js.ConsumerInfo("ORDERS", name)
+			return errors.Is(err, client.ErrConsumerNotFound)
+		})
+	}
+	// Another subject begins anew.
+	s.Subject, s.From = "orders.*.paid", "all"
+	followRemote(t, store, s, "").shown("default one", "order.us while it was away", "order.eu after the restart", "order.eu not meant")
+}
+
+func TestRemoteStreamProblems(t *testing.T) {
+	e := newElsewhere(t, nil)
+	f := followRemote(t, sourcetest.NewStore(), e.settings("ORDERS", "all"), "")
+	f.warns("there is no stream ORDERS")
+	e.stream("ORDERS", 1000, "orders.eu.>")
+	f.warns("ORDERS doesn't hold all of it (orders.eu.>)")
+	e.stream("ORDERS", 1000, "orders.>")
+	e.publish("orders.eu.created", "one", "")
+	f.warns("it has no payload")
+	e.publish("orders.eu.created", "two")
+	f.shown("default one", "default two")
+	f.warns("")
+}
+
+func TestRemoteCore(t *testing.T) {
+	e := newElsewhere(t, nil)
+	f := followRemote(t, sourcetest.NewStore(), e.settings("", "new"), "")
+	heard := func() bool { return e.remote.GlobalAccount().SubscriptionInterest("orders.eu.created") }
+	f.eventually("it subscribes", heard)
+	e.publish("orders.eu.created", "one", "", "two")
+	f.shown("default one", "default two")
+	if d := f.store.Drafts()[0]; d.Mark != nil {
+		t.Errorf("the mark %+v", d.Mark)
+	}
+	e.stop()
+	f.warns("connect")
+	e.start()
+	f.eventually("it subscribes again", heard)
+	f.warns("")
+	e.publish("orders.eu.created", "three")
+	f.shown("default one", "default two", "default three")
+}
+
+func TestRemoteCredentials(t *testing.T) {
+	folder := t.TempDir()
+	pair, err := nkeys.CreateUser()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed, _ := pair.Seed()
+	public, _ := pair.PublicKey()
+	if err := os.WriteFile(filepath.Join(folder, "shop.nk"), seed, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	only := &natsserver.Permissions{Subscribe: &natsserver.SubjectPermission{Allow: []string{"orders.>"}}}
+	e := newElsewhere(t, func(o *natsserver.Options) {
+		o.Users = []*natsserver.User{{Username: "boss", Password: "b"}, {Username: "shop", Password: "s", Permissions: only}}
+		o.Nkeys = []*natsserver.NkeyUser{{Nkey: public}}
+	})
+	s := e.settings("", "new")
+	f := followRemote(t, sourcetest.NewStore(), s, folder)
+	f.warns("correct creds, nkey, token, or user and password")
+	for name, change := range map[string]func(*nats.Settings){
+		"user": func(s *nats.Settings) { s.User, s.Password = "shop", "s" },
+		"url":  func(s *nats.Settings) { s.URL[0] = strings.Replace(s.URL[0], "//", "//shop:s@", 1) },
+		"nkey": func(s *nats.Settings) { s.NKey = "shop.nk" },
+	} {
+		s := e.settings("", "new")
+		change(s)
+		f := followRemote(t, sourcetest.NewStore(), s, folder)
+		f.eventually(name+": it subscribes", func() bool {
+			_ = e.nc.Publish("orders.eu.created", []byte("x")) // until one arrives
+			return len(f.store.Drafts()) > 0
+		})
+		f.stop()
+	}
+	s = e.settings("", "new")
+	s.User, s.Password, s.Subject = "shop", "s", "secrets.>"
+	followRemote(t, sourcetest.NewStore(), s, folder).warns("ermissions")
+}
+
+func TestRemoteWrongSettings(t *testing.T) {
+	for setting, change := range map[string]func(*nats.Settings){
+		"url":     func(s *nats.Settings) { s.URL = []string{"http://x"} },
+		"subject": func(s *nats.Settings) { s.Subject = "a..b" },
+		"stream":  func(s *nats.Settings) { s.Stream = "a.b" },
+		"from":    func(s *nats.Settings) { s.From = "all" },
+		"kind":    func(s *nats.Settings) { s.Kind = "{{wildcard(2)}}" },
+		"user":    func(s *nats.Settings) { s.Password = "x" },
+	} {
+		s := nats.Type.New().(*nats.Settings)
+		s.URL, s.Subject = []string{"nats://127.0.0.1"}, "a.*"
+		change(s)
+		_, err := s.Source(sources.Env{}.Complete())
+		var wrong *sources.SettingError
+		if !errors.As(err, &wrong) || wrong.Setting != setting {
+			t.Errorf("%s: %v", setting, err)
+		}
+	}
+}
