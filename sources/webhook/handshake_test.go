@@ -117,6 +117,7 @@ func TestUnsignedHandshakes(t *testing.T) {
 				return receiver(t, settings).Receive(r, nil)
 			}
 			refuses(t, send(signed, "&token=verify+me+please"), http.StatusForbidden)
+			refuses(t, send(signed, "&token="), http.StatusForbidden)
 			refuses(t, send(verified, ""), http.StatusForbidden)
 			refuses(t, send(verified, "&token="), http.StatusForbidden)
 			refuses(t, send(verified, "&token=verify+me+pleasE"), http.StatusForbidden, "verify me please")

@@ -13,6 +13,7 @@ import (
 	"hash"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -207,6 +208,11 @@ func TestOtherSecret(t *testing.T) {
 					s.Secret = append([]string{other}, s.Secret...)
 				})
 				accepts(t, both.Receive(v.request(), []byte(v.body)))
+				reversed := receiver(t, func(s *webhook.Settings) {
+					v.settings(s)
+					s.Secret = append(slices.Clone(s.Secret), other)
+				})
+				accepts(t, reversed.Receive(v.request(), []byte(v.body)))
 			})
 		})
 	}
@@ -244,15 +250,29 @@ func TestTolerance(t *testing.T) {
 	}
 }
 
-// TestTimes gives times that are none, rightly signed.
+// TestTimes gives times that are none, rightly signed, when they would be now.
 func TestTimes(t *testing.T) {
-	src := receiver(t, func(s *webhook.Settings) { s.Verify, s.Secret = "slack", []string{slackSecret} })
-	for _, at := range []string{"now", "-1", "+1531420618", "1531420618.5", "0x1", "99999999999999999999", "9223372036854775807", "1e9", " 1", "0"} {
-		r := httptest.NewRequest(http.MethodPost, "/hooks/test", nil)
-		r.Header.Set("X-Slack-Request-Timestamp", at)
-		r.Header.Set("X-Slack-Signature", "v0="+sign("sha256", "hex", slackSecret, "v0:"+at+":{}"))
-		refuses(t, src.Receive(r, []byte("{}")), http.StatusUnauthorized, slackSecret)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		wait(1531420618)
+		src := receiver(t, func(s *webhook.Settings) { s.Verify, s.Secret = "slack", []string{slackSecret} })
+		send := func(at string) sources.Verdict {
+			r := httptest.NewRequest(http.MethodPost, "/hooks/test", nil)
+			r.Header.Set("X-Slack-Request-Timestamp", at)
+			r.Header.Set("X-Slack-Signature", "v0="+sign("sha256", "hex", slackSecret, "v0:"+at+":{}"))
+			return src.Receive(r, []byte("{}"))
+		}
+		accepts(t, send("1531420618"))
+		accepts(t, send("1531420618999"))
+		for _, at := range []string{
+			"now", "-1", "+1531420618", "1531420618.5", "0x5b479f8a", "1531420618 ", "1_531_420_618", "0", "1",
+			"99999999999999999999", "9223372036854775807", "-9223372036854775808", "1e9",
+		} {
+			refuses(t, send(at), http.StatusUnauthorized, slackSecret)
+			if t.Failed() {
+				t.Fatalf("the time %q", at)
+			}
+		}
+	})
 }
 
 func TestRefusalsSayWhatFailed(t *testing.T) {
@@ -348,6 +368,7 @@ func TestStripeParts(t *testing.T) {
 		for header, ok := range map[string]bool{
 			"t=1533204620," + right + ",v0=63f3a72374a733066c4be69ed7f8e5ac85c22c9f0a6a612ab9a025a9e4ee7eef": true,
 			"t=1533204620," + wrong + "," + right:         true,
+			"t=1533204620," + right + "," + wrong:         true,
 			right + ", t=1533204620":                      true,
 			"timestamp=1533204620,signature=" + right[3:]: true,
 			"t=1533204620," + wrong:                       false,
