@@ -103,9 +103,13 @@ func deliveryOf(r *http.Request, body []byte, hook sources.Hook, id string) sour
 		Time: time.Now(), From: access.CallerOf(r).Address.String(), Method: r.Method,
 		Query: hide(query.Encode(), hook), Header: header, Body: []byte(hide(string(body), hook)), ID: id,
 	}
-	for _, values := range header {
+	for name, values := range header {
 		for i := range values {
 			values[i] = hide(values[i], hook)
+			// With the body beside it, it would be a request that can be sent again.
+			if strings.Contains(strings.ToLower(name), "signature") {
+				values[i] = struck
+			}
 		}
 	}
 	return d
@@ -288,25 +292,25 @@ func (p *program) storeProblem(w http.ResponseWriter, what string, err error) {
 
 // hookSource is a source that is posted to.
 type hookSource struct {
-	name      string
-	receiver  sources.Receiver
-	transform sources.Transform // nil: none
+	name     string
+	receiver sources.Receiver
+	instance sources.Instance
 }
 
 // events are what a delivery makes: of a delivery that makes a mistake its
 // sender learns at once, so that it shows where the hook was set up.
 func (s hookSource) events(ctx context.Context, d sources.Delivery) ([]sources.Event, error) {
 	parsed, err := s.receiver.Parse(d)
-	if err != nil || s.transform == nil {
-		return parsed, err
+	if err != nil {
+		return nil, err
 	}
 	var events []sources.Event
 	for _, e := range parsed {
-		some, err := s.transform.Transform(ctx, e)
+		made, err := s.instance.Made(ctx, e)
 		if err != nil {
 			return nil, err
 		}
-		events = append(events, some...)
+		events = append(events, made...)
 	}
 	return events, nil
 }

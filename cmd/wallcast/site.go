@@ -41,9 +41,9 @@ func (s *site) apply(cfg *config.Config) {
 	for _, w := range cfg.Walls {
 		state.walls[w.Name] = siteWall{w, s.viewOf(w)}
 	}
-	for _, source := range cfg.Sources {
-		if receiver, ok := source.Run.(sources.Receiver); ok {
-			state.hooks[source.Name] = hookSource{name: source.Name, receiver: receiver}
+	for _, instance := range cfg.Instances() {
+		if receiver, ok := instance.Source.(sources.Receiver); ok {
+			state.hooks[instance.Name] = hookSource{instance.Name, receiver, instance}
 		}
 	}
 	s.now.Store(state)
