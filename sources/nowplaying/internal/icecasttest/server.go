@@ -6,13 +6,13 @@ import (
 	"bytes"
 	"encoding/xml"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -136,7 +136,8 @@ func configuration(port int) []byte {
 		UTF8Mount, HiddenMount, MainMount, BackupMount, owner)
 }
 
-// start runs the server and waits until it answers.
+// start runs the server and waits until it knows its own status, which takes it
+// some moments longer than to answer.
 func (s *Server) start() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -152,8 +153,7 @@ func (s *Server) start() error {
 	}()
 	deadline := time.After(patience)
 	for {
-		if c, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://")); err == nil {
-			c.Close()
+		if s.answers() {
 			select {
 			case <-exited: // another server's port
 			default:
@@ -171,6 +171,16 @@ func (s *Server) start() error {
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
+}
+
+func (s *Server) answers() bool {
+	answer, err := http.Get(s.URL + "/status-json.xsl")
+	if err != nil {
+		return false
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	return err == nil && bytes.Contains(body, []byte(`"server_id"`))
 }
 
 // Stop ends the server and what it serves. It may be stopped already.

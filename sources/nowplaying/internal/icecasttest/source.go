@@ -40,6 +40,7 @@ type Source struct {
 	t      testing.TB
 	cancel context.CancelFunc
 	ended  chan struct{}
+	said   string // by the server, once it has ended
 
 	mu      sync.Mutex
 	stalled bool
@@ -75,9 +76,13 @@ func (s *Server) Source(feed Feed) *Source {
 		defer close(source.ended)
 		// A transport of its own: the connection must go when the source does.
 		transport := &http.Transport{}
-		if answer, err := transport.RoundTrip(request); err == nil {
+		answer, err := transport.RoundTrip(request)
+		if err == nil {
+			source.said = answer.Status
 			io.Copy(io.Discard, answer.Body)
 			answer.Body.Close()
+		} else {
+			source.said = err.Error()
 		}
 		cancel() // a stalled one doesn't notice by itself
 		body.CloseWithError(io.ErrClosedPipe)
@@ -85,21 +90,23 @@ func (s *Server) Source(feed Feed) *Source {
 		transport.CloseIdleConnections()
 	}()
 	s.t.Cleanup(source.Close)
-	s.await(feed.Mount)
+	s.await(source)
 	return source
 }
 
-// await returns when the server lists the mount as being fed.
-func (s *Server) await(mount string) {
+// await returns when the server lists the source's mount as being fed.
+func (s *Server) await(source *Source) {
 	s.t.Helper()
-	deadline := time.Now().Add(patience)
-	for time.Now().Before(deadline) {
-		if strings.Contains(s.fed(), "\n"+mount+"\n") {
-			return
+	deadline := time.After(patience)
+	for !strings.Contains(s.fed(), "\n"+source.Mount+"\n") {
+		select {
+		case <-source.ended:
+			s.t.Fatalf("icecast2 takes no source for %s: %s\n%s", source.Mount, source.said, s.output.String())
+		case <-deadline:
+			s.t.Fatalf("icecast2 does not list %s\n%s", source.Mount, s.output.String())
+		case <-time.After(10 * time.Millisecond):
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
-	s.t.Fatalf("icecast2 does not list %s\n%s", mount, s.output.String())
 }
 
 // fed returns the mounts that have a source, a line for each.
