@@ -14,7 +14,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -182,14 +181,11 @@ func (s *soaking) metrics() map[string]int {
 		return nil
 	}
 	defer resp.Body.Close()
-	all := map[string]int{}
-	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
-		name, value, _ := strings.Cut(lines.Text(), " ")
-		if f, err := strconv.ParseFloat(value, 64); err == nil {
-			all[name] = int(f)
-		}
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		s.t.Error(err)
 	}
-	return all
+	return parseMetrics(string(text))
 }
 
 // check compares the first third of the samples with the last.
