@@ -83,9 +83,9 @@
 //	text, XML   as it stands.
 //	none        and other types: an object or list in JSON, else text in UTF-8.
 //
-// A list needs a map, which sees it as such. The parameter charset may be UTF-8,
-// ISO-8859-1 or windows-1252. In what should be UTF-8 each byte that is none is
-// read as Windows-1252, because radio software mixes the two. A body with a
+// A list needs a map, which sees it as such. The parameter charset may be any
+// that browsers know. In what should be UTF-8, as where there is none, each byte
+// that is not is read as Windows-1252, because radio software mixes the two. A body with a
 // Content-Encoding, and one that is not what it is declared, is an error that the
 // sender reads.
 //

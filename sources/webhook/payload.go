@@ -97,7 +97,7 @@ func formData(body []byte, charset string) ([]byte, error) {
 
 // guess reads a body of no declared type, or of one that says little.
 func guess(declared, charset string, body []byte) ([]byte, error) {
-	text := bytes.TrimPrefix(body, byteOrderMark)
+	text := bytes.TrimPrefix(body, []byte(byteOrderMark))
 	if charset != "" {
 		var err error
 		if text, err = decodeText(body, charset); err != nil {
@@ -115,7 +115,7 @@ func guess(declared, charset string, body []byte) ([]byte, error) {
 
 // looksLikeJSON reports whether text begins as an object or a list does.
 func looksLikeJSON(text []byte) bool {
-	text = bytes.TrimLeft(bytes.TrimPrefix(text, byteOrderMark), " \t\r\n")
+	text = bytes.TrimLeft(bytes.TrimPrefix(text, []byte(byteOrderMark)), " \t\r\n")
 	return len(text) > 0 && (text[0] == '{' || text[0] == '[')
 }
 
