@@ -32,8 +32,11 @@
 //
 // A saturated server is sent events as fast as it acknowledges them, as long as
 // it is not more than [lead] events ahead of what a viewer has received. They come
-// over one connection, so that their order is known: ours takes them by NATS,
-// [window] at a time, because it acknowledges when the disk has them, the hub by
-// HTTP one after the other, which it does many times faster than it can send them
-// out. Notes under the table say what the processes used and what the limit was.
+// over one connection, so that their order is known, and at most [window] of them
+// are not acknowledged: ours takes them by NATS and acknowledges what the disk has,
+// the hub by HTTP, and what its clients' channels have room for.
+//
+// With few viewers the disk may be the limit, and not the fan-out: then the same is
+// measured once more with the data in memory, where a sync costs next to nothing.
+// Notes under the table say what the processes used and what the limit was.
 package main

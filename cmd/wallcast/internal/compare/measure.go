@@ -46,7 +46,7 @@ func (c *comparison) saturated(ctx context.Context, who contender, viewers int) 
 		return nil, err
 	}
 	defer probe.close()
-	p, err := s.fast()
+	p, err := s.fast(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -223,7 +223,7 @@ func (c *comparison) replayTo(ctx context.Context, s *server, times int, j job) 
 
 // fill publishes a history.
 func (s *server) fill(ctx context.Context, events int) error {
-	p, err := s.fast()
+	p, err := s.fast(ctx)
 	if err != nil {
 		return err
 	}

@@ -49,9 +49,9 @@ func ratioTo(most float64) func(figures) bool { return func(f figures) bool { re
 func ours(most float64) func(figures) bool    { return func(f figures) bool { return f.ours <= most } }
 func oursOf(least float64) func(figures) bool { return func(f figures) bool { return f.ours >= least } }
 
-func saturatedRows(viewers string) []row {
+func saturatedRows(what string) []row {
 	return []row{
-		{"saturated, " + viewers + " viewers", "deliveries/s", "≥ 8 ×", ratioOf(8)},
+		{"saturated, " + what, "deliveries/s", "≥ 8 ×", ratioOf(8)},
 		{"", "CPU µs a delivery", "", nil},
 	}
 }
@@ -66,10 +66,17 @@ func pacedRows(what string) []row {
 
 // trials are all measurements, in the order of the table.
 var trials = []trial{
-	{name: "saturated-1000", rounds: 3, rows: saturatedRows("1,000"), measure: func(c *comparison, ctx context.Context, who contender) ([]float64, error) {
+	{name: "saturated-1000", rounds: 3, rows: saturatedRows("1,000 viewers"), measure: func(c *comparison, ctx context.Context, who contender) ([]float64, error) {
 		return c.saturated(ctx, who, c.size.few)
 	}},
-	{name: "saturated-10000", rounds: 3, rows: saturatedRows("10,000"), measure: func(c *comparison, ctx context.Context, who contender) ([]float64, error) {
+	{name: "saturated-memory", rounds: 3, rows: saturatedRows("1,000 viewers, data in memory"), measure: func(c *comparison, ctx context.Context, who contender) (found []float64, err error) {
+		err = c.inMemory(func() error {
+			found, err = c.saturated(ctx, who, c.size.few)
+			return err
+		})
+		return found, err
+	}},
+	{name: "saturated-10000", rounds: 3, rows: saturatedRows("10,000 viewers"), measure: func(c *comparison, ctx context.Context, who contender) ([]float64, error) {
 		return c.saturated(ctx, who, c.size.many)
 	}},
 	{name: "paced-1000", rounds: 3, rows: pacedRows("1,000 viewers, 20 events/s"), measure: func(c *comparison, ctx context.Context, who contender) ([]float64, error) {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -91,6 +92,22 @@ func (c *comparison) serve(ctx context.Context, who contender, secured bool) (*s
 	}
 	s.host, s.address = u.Host, net.JoinHostPort("127.0.0.1", u.Port())
 	return s, nil
+}
+
+// memoryFolder lies in memory, on every Linux.
+const memoryFolder = "/dev/shm"
+
+// inMemory has servers keep their data in memory while f runs.
+func (c *comparison) inMemory(f func() error) error {
+	folder, err := os.MkdirTemp(memoryFolder, "wallcast-compare-")
+	if err != nil {
+		return fmt.Errorf("making a folder in memory: %w", err)
+	}
+	disk := c.folder
+	c.folder = folder
+	err = f()
+	c.folder = disk
+	return errors.Join(err, os.RemoveAll(folder))
 }
 
 // command is the contender's command.
