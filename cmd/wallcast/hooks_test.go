@@ -59,7 +59,9 @@ func (p *process) history() []string {
 		p.t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	var answer struct{ Events []struct{ Data json.RawMessage } }
+	var answer struct {
+		Events []struct{ Data json.RawMessage }
+	}
 	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
 		p.t.Fatal(err)
 	}

@@ -74,8 +74,9 @@ type push struct {
 func (s *Server) live(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Access-Control-Allow-Origin", "*") // without credentials only public walls are served
+	var request connectRequest
 	asked := r.URL.Query().Get("cf_connect")
-	if asked == "" {
+	if asked != "" && json.Unmarshal([]byte(asked), &request) != nil || len(request.Subs) > maxChannels {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
@@ -84,12 +85,6 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Accel-Buffering", "no")
 	c := &client{server: s, w: w, r: r, control: http.NewResponseController(w)}
 	c.out.WriteString("\r\n")
-	var request connectRequest
-	if err := json.Unmarshal([]byte(asked), &request); err != nil || len(request.Subs) > maxChannels {
-		c.add(json.RawMessage(`{"disconnect":{"code":3501,"reason":"bad request"}}`))
-		_ = c.flush() // an error means that the client has gone
-		return
-	}
 	defer c.leave()
 	if err := c.connect(r.Context(), request); err != nil || c.flush() != nil {
 		return
