@@ -22,7 +22,7 @@ import (
 	"github.com/wallcast/wallcast/stream"
 )
 
-var herdSize = flag.Int("herd", 1000, "how many viewers the test of the herd has")
+var herdSize = flag.Int("herd", 1100, "how many viewers the test of the herd has")
 
 // TestHerd restarts the program while many watch and some publish: each viewer is
 // told when to come back, does so, and has then missed nothing.
@@ -116,8 +116,9 @@ func (h *herd) come(ctx context.Context, n int) {
 	entering := make(chan struct{}, 64)
 	for i := range n {
 		m := &onlooker{herd: h, number: i, here: make(chan struct{}), back: make(chan struct{}), retry: time.Second}
-		// A loopback address has some 28,000 ports.
-		m.client = &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(1+i%100))}}
+		// A loopback address has some 28,000 ports. As many viewers from another address
+		// would be more than there may be by default.
+		m.client = &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(1+i/5000))}}
 		h.members = append(h.members, m)
 		entering <- struct{}{}
 		h.watching.Go(func() { m.watch(ctx) })

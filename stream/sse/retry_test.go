@@ -1,0 +1,32 @@
+package sse_test
+
+import (
+	"bufio"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wallcast/wallcast/stream/sse"
+)
+
+// Each stream begins with a time of its own after which a browser comes back.
+func TestRetryIsSpread(t *testing.T) { inAllWays(t, checkRetryIsSpread) }
+
+func checkRetryIsSpread(t *testing.T) {
+	s := serve(t, sse.Config{Reader: newMemory("main"), Retry: 2 * time.Second})
+	times := map[string]bool{}
+	for range 20 {
+		resp := s.get("", nil)
+		line, err := bufio.NewReader(resp.Body).ReadString('\n')
+		resp.Body.Close()
+		after, ok := strings.CutPrefix(line, "retry: ")
+		d, parseErr := time.ParseDuration(strings.TrimSpace(after) + "ms")
+		if err != nil || !ok || parseErr != nil || d < time.Second || d > 3*time.Second {
+			t.Fatalf("a stream begins with %q, %v", line, err)
+		}
+		times[after] = true
+	}
+	if len(times) < 15 {
+		t.Errorf("20 streams begin with %d different times", len(times))
+	}
+}
