@@ -4,6 +4,7 @@ import (
 	"github.com/wallcast/wallcast/sources"
 	"github.com/wallcast/wallcast/sources/file"
 	"github.com/wallcast/wallcast/sources/nats"
+	"github.com/wallcast/wallcast/sources/poll"
 	"github.com/wallcast/wallcast/sources/sse"
 	"github.com/wallcast/wallcast/sources/webhook"
 )
@@ -13,6 +14,7 @@ import (
 var sourceTypes = register(
 	file.Type,
 	nats.Type,
+	poll.Type,
 	sse.Type,
 	webhook.Type,
 )

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	client "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/wallcast/wallcast/sources"
 	"github.com/wallcast/wallcast/sources/internal/web"
@@ -32,7 +33,7 @@ type remote struct {
 	least, most time.Duration // between two connections
 }
 
-var _ sources.Source = (*remote)(nil)
+var _ sources.Checker = (*remote)(nil)
 
 // Run implements sources.Source.
 func (r *remote) Run(ctx context.Context, out sources.Output) error {
@@ -55,6 +56,27 @@ func (r *remote) Run(ctx context.Context, out sources.Output) error {
 			return err
 		}
 	}
+}
+
+// Check implements sources.Checker: it connects, and looks for the stream.
+func (r *remote) Check(ctx context.Context) error {
+	nc, err := r.connect(ctx, func(error) {})
+	if err != nil {
+		return &sources.SettingError{Setting: "url", Err: err}
+	}
+	defer nc.Close()
+	if r.Stream == "" {
+		return nil
+	}
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return fmt.Errorf("using JetStream: %w", err)
+	}
+	reader := &source{rule: Rule{Subject: r.Subject}, named: r.Stream}
+	if _, err := reader.holdNamed(ctx, js); err != nil {
+		return &sources.SettingError{Setting: "stream", Err: err}
+	}
+	return nil
 }
 
 // connected reads over one connection until something is wrong.

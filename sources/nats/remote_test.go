@@ -318,3 +318,29 @@ func TestRemoteWrongSettings(t *testing.T) {
 		}
 	}
 }
+
+func TestRemoteCheck(t *testing.T) {
+	e := newElsewhere(t, nil)
+	check := func(s *nats.Settings) error {
+		src, err := s.Source(sources.Env{}.Complete())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return src.(sources.Checker).Check(t.Context())
+	}
+	var wrong *sources.SettingError
+	if err := check(e.settings("ORDERS", "new")); !errors.As(err, &wrong) || wrong.Setting != "stream" {
+		t.Errorf("a stream that isn't there: %v", err)
+	}
+	e.stream("ORDERS", 1000, "orders.>")
+	for _, stream := range []string{"ORDERS", ""} {
+		if err := check(e.settings(stream, "new")); err != nil {
+			t.Error(err)
+		}
+	}
+	s := e.settings("", "new")
+	s.URL = []string{"nats://127.0.0.1:1"}
+	if err := check(s); !errors.As(err, &wrong) || wrong.Setting != "url" {
+		t.Errorf("a server that isn't there: %v", err)
+	}
+}

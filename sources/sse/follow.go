@@ -138,6 +138,28 @@ func (r *run) connect(outer context.Context) (came bool, err error) {
 	}
 }
 
+// Check implements sources.Checker: it opens the stream and closes it again.
+func (f *follower) Check(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r := &run{follower: f}
+	request, err := r.request(ctx)
+	if err != nil {
+		return err
+	}
+	answer, err := f.client.Do(request)
+	if err == nil {
+		defer answer.Body.Close()
+		err = r.check(answer)
+	} else {
+		err = web.Reason(ctx, f.target.Host(), err)
+	}
+	if err != nil {
+		return &sources.SettingError{Setting: "url", Err: err}
+	}
+	return nil
+}
+
 func (r *run) request(ctx context.Context) (*http.Request, error) {
 	request, err := r.target.Request(ctx, http.MethodGet, "")
 	if err != nil {

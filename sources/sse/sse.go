@@ -73,7 +73,7 @@ type follower struct {
 	leastRetry, mostRetry time.Duration
 }
 
-var _ sources.Source = (*follower)(nil)
+var _ sources.Checker = (*follower)(nil)
 
 // cursor is how far a stream was followed.
 type cursor struct {

@@ -262,3 +262,18 @@ func TestWrongSettings(t *testing.T) {
 		t.Errorf("a bad address: %v", err)
 	}
 }
+
+func TestCheck(t *testing.T) {
+	p := newPlain(t, "data: x")
+	for url, says := range map[string]string{p.URL: "", handler(t, http.NotFound): "404 Not Found"} {
+		src, err := settings(url).Source(sources.Env{}.Complete())
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = src.(sources.Checker).Check(t.Context())
+		var wrong *sources.SettingError
+		if says == "" && err != nil || says != "" && (!errors.As(err, &wrong) || wrong.Setting != "url" || !strings.Contains(err.Error(), says)) {
+			t.Errorf("Check: %v, want %q", err, says)
+		}
+	}
+}

@@ -84,10 +84,16 @@ func NewAsker(client *http.Client, t Target, method, body, accept string) *Asker
 		if check != nil {
 			return check(next, via)
 		}
+		if len(via) >= 10 { // as a client without a check of its own does
+			return errors.New("there are more than ten redirects")
+		}
 		return nil
 	}
 	return a
 }
+
+// Close closes the connections that are kept for the next question.
+func (a *Asker) Close() { a.client.CloseIdleConnections() }
 
 // Ask asks whether there is something else than what last stands for. Its error
 // is ctx's or an *[AskError]; of a status that is no success it holds a *[StatusError].

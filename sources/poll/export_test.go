@@ -1,0 +1,5 @@
+package poll
+
+import "time"
+
+func init() { leastEvery = time.Millisecond }
