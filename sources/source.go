@@ -132,6 +132,10 @@ type Env struct {
 	Folder  string // what relative paths are relative to: the configuration file's folder
 	Network Network
 
+	// Unmapped says that the source has no map, so that what it makes has to be an
+	// event as it is. For a source whose upstream may say what is none.
+	Unmapped bool
+
 	// Pictures is where pictures are kept; nil when the program has no place for
 	// them, as in a test.
 	Pictures Pictures

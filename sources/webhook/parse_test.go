@@ -143,6 +143,22 @@ func TestMultipart(t *testing.T) {
 	}
 }
 
+// TestList gives a list to a source that has no map to make events of it.
+func TestList(t *testing.T) {
+	s := webhook.Type.New().(*webhook.Settings)
+	bearer(s)
+	src, err := s.Source(sources.Env{Unmapped: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for body, ok := range map[string]bool{`[{"a":1}]`: false, "[1]": false, `{"a":[1]}`: true, `"[1"`: true} {
+		got, err := parse(t, src.(sources.Receiver), "application/json", "", body)
+		if (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "map: '.[]'") {
+			t.Errorf("%s makes %q, error %v", body, got, err)
+		}
+	}
+}
+
 // TestQueryOfSigned gives parameters that no signature covers: they are no payload.
 func TestQueryOfSigned(t *testing.T) {
 	src := receiver(t, func(s *webhook.Settings) { s.Verify, s.Secret = "github", []string{githubSecret} })

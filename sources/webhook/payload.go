@@ -11,7 +11,10 @@ import (
 	"unicode/utf8"
 )
 
-var errEmpty = errors.New("there is nothing in it: no body, and no fields")
+var (
+	errEmpty = errors.New("there is nothing in it: no body, and no fields")
+	errList  = errors.New("it is a list, of which only a map makes events: map: '.[]' makes one of each item that is an object or a text")
+)
 
 // payload is what a request says: a JSON object or list, or text.
 func payload(header http.Header, query form, body []byte) ([]byte, error) {
@@ -163,4 +166,10 @@ func textData(text []byte) ([]byte, error) {
 		return nil, errEmpty
 	}
 	return text, nil
+}
+
+// isList reports whether a payload is a list in JSON.
+func isList(data []byte) bool {
+	data = bytes.TrimLeft(data, " \t\r\n")
+	return len(data) > 0 && data[0] == '[' && json.Valid(data)
 }

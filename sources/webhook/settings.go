@@ -56,7 +56,7 @@ func wrong(setting, format string, args ...any) error {
 }
 
 // Source checks the settings; see [sources.Settings].
-func (s *Settings) Source(sources.Env) (sources.Source, error) {
+func (s *Settings) Source(env sources.Env) (sources.Source, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func (s *Settings) Source(sources.Env) (sources.Source, error) {
 	}
 	return &source{
 		scheme: scheme, verify: s.Verify, secrets: slices.Clone(s.Secret),
-		idHeader: s.ID, verifyToken: s.VerifyToken, limit: s.Limit,
+		idHeader: s.ID, verifyToken: s.VerifyToken, limit: s.Limit, unmapped: env.Unmapped,
 	}, nil
 }
 

@@ -22,6 +22,7 @@ type source struct {
 	idHeader    string
 	verifyToken string
 	limit       int64
+	unmapped    bool
 }
 
 var _ sources.Receiver = (*source)(nil)
@@ -205,6 +206,9 @@ func (s *source) Parse(d sources.Delivery) ([]sources.Event, error) {
 		if data, err = withoutToken(data); err != nil {
 			return nil, err
 		}
+	}
+	if s.unmapped && isList(data) {
+		return nil, errList
 	}
 	return []sources.Event{{Data: data, Time: d.Time, ID: d.ID, About: s.about(d)}}, nil
 }
