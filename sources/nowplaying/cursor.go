@@ -3,6 +3,8 @@ package nowplaying
 import (
 	"encoding/json"
 	"time"
+
+	"github.com/wallcast/wallcast/sources/nowplaying/internal/upstream"
 )
 
 // maxCursor is how large a cursor may be: it travels in a header.
@@ -14,6 +16,7 @@ type cursor struct {
 	Version  int       `json:"v"`
 	Delivery uint64    `json:"delivery,omitempty"` // the newest that all of this tells of
 	Wall     *card     `json:"wall,omitempty"`
+	At       time.Time `json:"at,omitzero"` // the time that the newest card is about
 	Queue    []staged  `json:"queue,omitempty"`
 	Current  *kept     `json:"current,omitempty"`
 	Before   *kept     `json:"before,omitempty"`
@@ -65,7 +68,7 @@ func (k *kept) play(c *card) *play {
 // of shown.
 func (e *engine) cursor() json.RawMessage {
 	c := cursor{
-		Version: cursorVersion, Delivery: e.done, Wall: e.wall, Queue: e.queue,
+		Version: cursorVersion, Delivery: e.done, Wall: e.wall, At: e.baseAt, Queue: e.queue,
 		Current: keep(e.current), Before: keep(e.before), Since: e.since,
 		Artist: e.reader.artist, Middles: e.reader.middles,
 	}
@@ -114,6 +117,9 @@ func (e *engine) restore(now time.Time, raw json.RawMessage) {
 	if n := len(c.Queue); n > 0 {
 		e.base = &c.Queue[n-1].Card
 	}
+	if !c.At.After(now) {
+		e.baseAt = c.At
+	}
 	e.reader.artist, e.reader.middles = c.Artist, c.Middles
 	e.current, e.before, e.since = c.Current.play(e.base), c.Before.play(nil), c.Since
 	if e.current == nil {
@@ -125,9 +131,32 @@ func (e *engine) restore(now time.Time, raw json.RawMessage) {
 	e.settled = *e.current
 	for _, r := range e.order.ranks {
 		if r.pushed && r.label == e.current.from { // it will not say again what it has said
-			r.last = heard{at: e.current.at, from: r.label, song: e.current.song, live: e.base != nil && e.base.State == stateLive}
-			r.answered, r.state, r.title = true, e.current.at, e.current.at
+			r.last, r.answered = e.remembered(), true
+			r.state, r.title = e.current.at, e.current.at
 			e.order.choose(now)
 		}
 	}
+}
+
+// remembered is what was heard last, as far as the newest card tells.
+func (e *engine) remembered() heard {
+	h := heard{at: e.current.at, from: e.current.from, song: e.current.song}
+	if e.base == nil {
+		return h
+	}
+	switch e.base.State {
+	case stateLive:
+		h.live, h.dj = true, e.base.DJ
+	case stateStale:
+		h.song = song{started: h.song.started}
+	case stateSilent:
+		h.state = upstream.Silent
+	case stateOffline:
+		h.state = upstream.Offline
+	}
+	h.listeners = e.base.Listeners
+	if n := e.base.Next; n != nil {
+		h.next = &song{artist: n.Artist, title: n.Title, text: n.Text, album: n.Album, art: n.Art}
+	}
+	return h
 }

@@ -53,6 +53,7 @@ type engine struct {
 	queue  []staged  // cards that wait for the listeners to hear them
 	base   *card     // the newest of them, or else the one on the wall
 	based  time.Time // when base was made
+	baseAt time.Time // the time that it is about
 	wall   *card     // the one on the wall
 	newest uint64    // the newest delivery
 	done   uint64    // the newest delivery that the cards tell all of
@@ -236,10 +237,11 @@ func (e *engine) refresh(now time.Time) {
 		e.accept(p.heard)
 		at = p.at
 	}
-	if e.pending == nil {
+	c, held, ok := e.card(now)
+	if e.pending == nil && !held { // a post that may yet change something is read again after a restart
 		e.done = e.newest
 	}
-	if c, ok := e.card(now); ok {
+	if ok {
 		e.stage(now, at, c)
 	}
 }
@@ -387,13 +389,14 @@ func (e *engine) found(now time.Time, id, art string) {
 	e.advance(now)
 }
 
-// card is what should be shown; false while there is nothing to show.
-func (e *engine) card(now time.Time) (card, bool) {
+// card is what should be shown, whether its state is held, and false while there is
+// nothing to show.
+func (e *engine) card(now time.Time) (c card, held, ok bool) {
 	state, held := e.state(now)
 	if state == "" || e.current == nil && e.pending != nil {
-		return card{}, false
+		return card{}, held, false
 	}
-	c := card{Station: e.name, State: state, Art: e.logo}
+	c = card{Station: e.name, State: state, Art: e.logo}
 	if p := e.current; p != nil {
 		c.setSong(p.song)
 		c.Art, c.PlayID = first(p.art, e.logo), p.id
@@ -413,7 +416,7 @@ func (e *engine) card(now time.Time) (card, bool) {
 			c.Live, c.DJ, c.Next = h.live, h.dj, h.next.asNext()
 		}
 	}
-	return c, true
+	return c, held, true
 }
 
 // stage queues a card that differs from the one before it. Listeners come and go
@@ -422,7 +425,10 @@ func (e *engine) stage(now, at time.Time, c card) {
 	if e.base != nil && (c.equal(*e.base) || c.alike(*e.base) && now.Before(e.based.Add(throttle))) {
 		return
 	}
-	e.base, e.based = &c, now
+	if at.Before(e.baseAt) { // it was heard before, from an upstream that wasn't followed then
+		at = e.baseAt
+	}
+	e.base, e.based, e.baseAt = &c, now, at
 	e.queue = append(e.queue, staged{at, c})
 	e.stir = true
 }
@@ -452,7 +458,7 @@ func (e *engine) deadline(now time.Time) time.Time {
 		all = append(all, e.queue[0].At.Add(e.delay))
 	}
 	if e.base != nil {
-		if c, ok := e.card(now); ok && !c.equal(*e.base) {
+		if c, _, ok := e.card(now); ok && !c.equal(*e.base) {
 			all = append(all, e.based.Add(throttle))
 		}
 	}

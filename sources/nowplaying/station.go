@@ -111,7 +111,9 @@ func (r *run) catchUp(ctx context.Context) error {
 			return nil
 		case p := <-r.posts:
 			timer.Stop()
-			if p.d.Time.After(at) {
+			if now := time.Now(); p.d.Time.After(now) {
+				at = now
+			} else if p.d.Time.After(at) {
 				at = p.d.Time
 			}
 			if err := r.take(p, at); err != nil {
@@ -223,7 +225,11 @@ func (r *run) take(p posted, now time.Time) error {
 		return nil
 	}
 	report.Song.Art = r.remote(report.Song.Art)
-	r.report(now, i, p.d.Time, p.d.Number, report)
+	at := p.d.Time
+	if at.After(now) { // the clock was put back
+		at = now
+	}
+	r.report(now, i, at, p.d.Number, report)
 	return nil
 }
 
