@@ -91,32 +91,31 @@ func answer(contentType string, body []byte) sources.Verdict {
 }
 
 // answer answers what a sender that has proved itself sends to try the hook.
-func (s *source) answer(r *http.Request, body []byte) (sources.Verdict, bool) {
+func (s *source) answer(r *http.Request, body []byte, top fields) (sources.Verdict, bool) {
 	if s.verify == "github" && r.Header.Get("X-Github-Event") == "ping" {
 		return answer(plainText, []byte("pong\n")), true
 	}
 	if len(body) == 0 && len(s.query(r.URL.RawQuery)) == 0 {
 		return answer(plainText, []byte("ok\n")), true
 	}
-	f := s.look(r, body)
 	switch {
-	case f.get("type") == "url_verification" && f.get("challenge") != "": // Slack, Lark
-		return echoJSON(map[string]string{"challenge": f.get("challenge")}), true
-	case s.verify == "slack" && f.get("ssl_check") == "1":
+	case top.get("type") == "url_verification" && top.get("challenge") != "": // Slack, Lark
+		return echoJSON(map[string]string{"challenge": top.get("challenge")}), true
+	case s.verify == "slack" && top.get("ssl_check") == "1":
 		return answer(plainText, []byte{}), true
-	case s.verify == "zoom" && f.get("event") == "endpoint.url_validation":
-		return s.answerZoom(f)
+	case s.verify == "zoom" && top.get("event") == "endpoint.url_validation":
+		return s.answerZoom(top)
 	}
 	return sources.Verdict{}, false
 }
 
 // answerZoom proves to Zoom that we know the secret, with the first of them: only
 // the sender knows which it has.
-func (s *source) answerZoom(f fields) (sources.Verdict, bool) {
+func (s *source) answerZoom(top fields) (sources.Verdict, bool) {
 	var payload struct {
 		PlainToken string `json:"plainToken"`
 	}
-	if json.Unmarshal(f["payload"], &payload) != nil || payload.PlainToken == "" {
+	if json.Unmarshal(top["payload"], &payload) != nil || payload.PlainToken == "" {
 		return sources.Verdict{}, false
 	}
 	mac := hmac.New(sha256.New, []byte(s.secrets[0]))

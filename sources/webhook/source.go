@@ -66,12 +66,13 @@ func (s *source) Receive(r *http.Request, body []byte) sources.Verdict {
 	if refused != nil {
 		return verdictOf(refused)
 	}
-	if answer, ok := s.answer(r, body); ok {
+	top := s.look(r, body)
+	if answer, ok := s.answer(r, body, top); ok {
 		return answer
 	}
-	verdict := sources.Verdict{ID: tidy(s.id(r, body, proved))}
+	verdict := sources.Verdict{ID: tidy(s.id(r.Header, body, top, proved))}
 	if s.verify == "slack" {
-		if legacy := s.look(r, body).get("token"); len(legacy) >= leastSecret {
+		if legacy := top.get("token"); len(legacy) >= leastSecret {
 			verdict.Hide = []string{legacy}
 		}
 	}
@@ -93,17 +94,16 @@ func verdictOf(r *refusal) sources.Verdict {
 }
 
 // id is by what a redelivery is known.
-func (s *source) id(r *http.Request, body []byte, proved proof) string {
-	h := r.Header
+func (s *source) id(h http.Header, body []byte, top fields, proved proof) string {
 	switch s.verify {
 	case "github":
 		return h.Get("X-Github-Delivery")
 	case "gitlab":
 		return gitLabID(h, body, proved)
 	case "stripe":
-		return orElse(s.look(r, body).get("id"), proved.once)
+		return orElse(top.get("id"), proved.once)
 	case "slack":
-		return orElse(s.look(r, body).get("event_id"), proved.once)
+		return orElse(top.get("event_id"), proved.once)
 	case "zoom":
 		return digest(body) // a repeat has its own time of signing and the same event_ts
 	case "standard":
@@ -119,8 +119,7 @@ func (s *source) id(r *http.Request, body []byte, proved proof) string {
 		return h.Get("Ce-Source") + " " + id
 	}
 	if declared, _ := contentType(h); declared == "application/cloudevents+json" {
-		f := s.look(r, body)
-		return f.get("source") + " " + f.get("id")
+		return top.get("source") + " " + top.get("id")
 	}
 	return proved.once
 }
