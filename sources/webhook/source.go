@@ -56,9 +56,8 @@ func (s *source) Receive(r *http.Request, body []byte) sources.Verdict {
 	}
 	if allowed := s.methods(); !slices.Contains(allowed, r.Method) {
 		return verdictOf(&refusal{
-			status: http.StatusMethodNotAllowed,
-			detail: fmt.Sprintf("the method is %.20s; the hook takes %s", r.Method, strings.Join(allowed, ", ")),
-
+			status:  http.StatusMethodNotAllowed,
+			detail:  fmt.Sprintf("the method is %.20s; the hook takes %s", r.Method, strings.Join(allowed, ", ")),
 			headers: http.Header{"Allow": {strings.Join(allowed, ", ")}},
 		})
 	}
