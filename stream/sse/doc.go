@@ -10,7 +10,8 @@
 //
 // [Server.Snapshot] gives what a page is rendered from; a stream that resumes
 // after its Head misses nothing and repeats nothing. [Server.EndWall] ends the
-// streams of a wall that is gone, [Server.Shutdown] those of all.
+// streams of a wall that is gone, [Server.Review] those of viewers who may no
+// longer read, [Server.Shutdown] those of all.
 //
 // A client says what it wants in the address:
 //
@@ -34,7 +35,8 @@
 // A request that is wrong is answered 400, a wall that does not exist 404, both
 // with application/problem+json. What is wrong on this side is answered 200 and
 // a wall:bye on a stream, because any other status ends a browser's EventSource
-// for good, and 503 with Retry-After to a poll.
+// for good, and 503 with Retry-After to a poll. A full server answers so too, and
+// closes the connection, which would take the place of others.
 //
 // # Events of ours
 //
@@ -52,8 +54,9 @@
 //
 // The reasons of wall:bye are full (too many viewers), unavailable (the store
 // can't be reached), reset (the store was replaced), removed (the wall is no
-// more) and shutdown. A bye to a stream that had not begun has no id: the client
-// keeps the one that it came with.
+// more), access (the right to read it is over, see [Pass]) and shutdown. A bye to
+// a stream that had not begun has no id: the client keeps the one that it came
+// with.
 //
 // # Resuming
 //
@@ -84,6 +87,10 @@
 // A client that vanishes without a word is found by the kernel, when what was
 // sent is not acknowledged for twice that time.
 //
+// Viewers whose positions lie near each other and who ask for history at about the
+// same time share the reading of it. A reading that has begun serves nobody who
+// comes after: what it holds may have been retracted in between.
+//
 // # Concurrency
 //
 // One goroutine per wall that somebody watches reads the store and fills the
@@ -93,15 +100,20 @@
 // at most every 5 ms. A wall that nobody has watched for a minute is no longer
 // read and costs nothing.
 //
-// Over HTTP/2 and TLS, where the response can't be taken from the HTTP server,
-// and on systems other than Linux, a viewer runs on its request's goroutine and
-// holds a buffer only while it writes.
+// Cards are the exception: where viewers of a wall want them, its reader has each
+// rendered before it tells of the event, and those of the past are rendered on the
+// goroutine of the request that asks for them. A card that takes long holds up its
+// own wall and no other.
 //
-// Over plain HTTP/1.1, the request's goroutine finds out where the viewer begins
-// and sends the opening of the stream. Then it takes the connection from the HTTP
-// server and gives its descriptor to one of a few writers, one per processor.
-// Goroutine, buffers and all that the Go runtime holds of the connection are
-// free; what stays is a client: resident, less than 1 KiB a viewer.
+// Over HTTP/2, on systems other than Linux, and wherever the connection can't be
+// had from the HTTP server, a viewer runs on its request's goroutine and holds a
+// buffer only while it writes.
+//
+// Over HTTP/1.1, the request's goroutine finds out where the viewer begins and
+// sends the opening of the stream. Then it takes the connection from the HTTP
+// server and gives its descriptor to one of a few writers, one per processor; of a
+// connection over TLS also its keys (see [NewTLSListener]). Goroutine, buffers and
+// all that the Go runtime holds of the connection are free; what stays is a client.
 //
 // A writer is one goroutine with an inbox: new clients, feeds that have news,
 // connections that are ready or gone (epoll tells), and stretches that were read
@@ -114,7 +126,25 @@
 // served by a goroutine that reads the store and puts the result into the inbox;
 // only a few of these run at a time.
 //
-// What remains is one write system call for a viewer and wake-up. A C program
-// that does nothing else spends about 4.5 µs on it, in the kernel's TCP; of a
-// burst, the events of 5 ms share it.
+// # What it costs
+//
+// What remains is a write system call for each viewer and wake-up, and it is
+// nearly everything. The program of this repository, on two shared cores, with its
+// store syncing to disk, at 20,000 deliveries a second of 200 bytes over loopback:
+//
+//	                                    1,000 viewers, 20/s   5,000 viewers, 4/s
+//	CPU of the process for a delivery         7.7 µs                9.2 µs
+//	of it in write(2)                          79 %                  92 %
+//	going through the viewers                   8 %                   5 %
+//	epoll                                   under 1 %             under 1 %
+//	storing, reading and encoding events       12 %                   2 %
+//
+// The last part is one per event: of 4 events a second there is less than of 20.
+// Within write(2) the time goes to the kernel's TCP: looking up the connection,
+// making the segment, the congestion control, and waking who reads.
+//
+// It can't be less, because each viewer has a connection of its own, which the
+// kernel has to be told of in a call of its own; all that we can do is to tell it
+// seldom. So of a burst all that is pending goes out in one call, and the price of
+// a delivery falls with the number of events in 5 ms.
 package sse
