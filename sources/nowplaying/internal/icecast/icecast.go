@@ -11,7 +11,6 @@ package icecast
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strings"
 	"sync"
@@ -193,6 +192,3 @@ func isFinal(err error) bool {
 	_, ok := err.(finalError)
 	return ok
 }
-
-// client is for answers that end.
-func (u *server) client() *http.Client { return u.Network.Client }

@@ -183,7 +183,7 @@ func (s *session) get(ctx context.Context, path string, query url.Values, auth b
 	if auth {
 		request.SetBasicAuth(s.User, s.Password)
 	}
-	answer, err := s.client().Do(request)
+	answer, err := s.Network.Client.Do(request)
 	if err != nil {
 		return nil, s.asking(path, err)
 	}
