@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -337,6 +338,7 @@ func (p *program) run(ctx context.Context, ready func(base string)) error {
 	updates, stopUpdates := context.WithCancel(running)
 	defer stopUpdates()
 	p.serving.Go(func() { p.applyChanges(updates, hangup) })
+	p.serving.Go(func() { giveMemoryBack(updates, p.streams.TotalViewers, debug.FreeOSMemory) })
 	ready(baseURL(p.site.config(), p.listeners[0]))
 
 	var failure error
