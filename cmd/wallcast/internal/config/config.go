@@ -45,7 +45,7 @@ func (n NATS) External() bool { return len(n.URL) > 0 }
 // Viewers limits how many event streams and waiting polls are open.
 type Viewers struct {
 	Most    int  `yaml:"most" doc:"Of this process. 0: as many as fit into the files that it may have open."`
-	Address *int `yaml:"address" doc:"From one client address (of IPv6, one network of 64 bits). 0: no limit. By default 1000, and no limit for loopback."`
+	Address *int `yaml:"address" doc:"From one client address (of IPv6, one network of 64 bits); a proxy that is not listed in proxies counts as one. 0: no limit. By default 1000, and no limit for loopback."`
 }
 
 // defaultPerAddress is generous: behind one address there may be a school.
