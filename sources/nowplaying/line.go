@@ -9,6 +9,7 @@ import (
 
 	"github.com/wallcast/wallcast/sources"
 	"github.com/wallcast/wallcast/sources/nowplaying/internal/azuracast"
+	"github.com/wallcast/wallcast/sources/nowplaying/internal/icecast"
 	"github.com/wallcast/wallcast/sources/nowplaying/internal/libretime"
 	"github.com/wallcast/wallcast/sources/nowplaying/internal/mpd"
 	"github.com/wallcast/wallcast/sources/nowplaying/internal/push"
@@ -19,10 +20,18 @@ import (
 
 // line is an upstream of a station, as it is configured.
 type line struct {
-	label    string
-	every    time.Duration     // how often it is asked; 0 if it says by itself what changes
-	upstream upstream.Upstream // nil for push
-	push     *push.Config
+	label string
+	every time.Duration // how often it is asked; 0 if it says by itself what changes
+	push  *push.Config  // nil for what is watched
+
+	// open makes what is watched, which tells warn what is in its way though it
+	// works; nil for push.
+	open func(warn func(error)) (upstream.Upstream, error)
+}
+
+// opening is an open for an upstream that warns of nothing.
+func opening(u upstream.Upstream) func(func(error)) (upstream.Upstream, error) {
+	return func(func(error)) (upstream.Upstream, error) { return u, nil }
 }
 
 // make checks an upstream's settings and makes it. It opens nothing.
@@ -36,10 +45,7 @@ func (u Upstream) make(env sources.Env) (line, error) {
 	if err := u.checkStray(); err != nil {
 		return line{}, err
 	}
-	if u.Every == 0 {
-		u.Every = defaultEvery
-	}
-	if u.Every < leastEvery {
+	if u.Every != 0 && u.Every < leastEvery {
 		return line{}, wrong("every", "wants %v or more, not %v", leastEvery, u.Every)
 	}
 	charset, err := text.ParseCharset(u.Charset)
@@ -51,6 +57,13 @@ func (u Upstream) make(env sources.Env) (line, error) {
 		return line{}, err
 	}
 	switch u.word() {
+	case "icecast":
+		return opened(line{every: icecastEvery, open: func(warn func(error)) (upstream.Upstream, error) {
+			return icecast.New(icecast.Config{
+				URL: u.Icecast, Mount: u.Mount, User: u.User, Password: u.Password,
+				Every: u.Every, Charset: charset, Network: env.Network, Warn: warn,
+			})
+		}})
 	case "azuracast":
 		return u.azuracast(env)
 	case "libretime":
@@ -58,23 +71,41 @@ func (u Upstream) make(env sources.Env) (line, error) {
 		if err != nil {
 			return line{}, err
 		}
-		return line{every: u.Every, upstream: libretime.Config{Address: address, Zone: zone, Every: u.Every, Client: env.Network.Client}}, nil
+		return line{every: u.interval(), open: opening(libretime.Config{Address: address, Zone: zone, Every: u.interval(), Client: env.Network.Client})}, nil
 	case "mpd":
 		network, address, err := mpd.ParseAddress(u.MPD)
 		if err != nil {
 			return line{}, wrong("mpd", "%w", err)
 		}
-		return line{upstream: mpd.Config{
+		return line{open: opening(mpd.Config{
 			Network: network, Address: address, Password: u.Password,
 			Pictures: env.Pictures != nil, Dial: env.Network.Dial,
-		}}, nil
+		})}, nil
 	case "file":
-		return line{upstream: textfile.Config{Path: inFolder(env.Folder, u.File), Charset: charset}}, nil
+		return line{open: opening(textfile.Config{Path: inFolder(env.Folder, u.File), Charset: charset})}, nil
 	}
 	if u.Secret == "" {
 		return line{}, wrong("secret", "is missing; whoever posts titles must prove to know it")
 	}
 	return line{push: &push.Config{Secret: u.Secret, Charset: charset, Zone: zone}}, nil
+}
+
+// icecastEvery is how often an Icecast is looked at, at least: seldom, where it
+// says by itself what changes.
+const icecastEvery = 15 * time.Second
+
+// opened checks that l can be opened.
+func opened(l line) (line, error) {
+	_, err := l.open(nil)
+	return l, err
+}
+
+// interval is how often to ask.
+func (u Upstream) interval() time.Duration {
+	if u.Every == 0 {
+		return defaultEvery
+	}
+	return u.Every
 }
 
 func (u Upstream) azuracast(env sources.Env) (line, error) {
@@ -85,10 +116,10 @@ func (u Upstream) azuracast(env sources.Env) (line, error) {
 	if u.Station == "" || strings.ContainsAny(u.Station, "/?#") {
 		return line{}, wrong("station", "wants the station's short name or number, as in its address /public/NAME, not %q", u.Station)
 	}
-	return line{upstream: azuracast.Config{
-		Address: address, Station: u.Station, Every: u.Every,
+	return line{open: opening(azuracast.Config{
+		Address: address, Station: u.Station, Every: u.interval(),
 		Client: env.Network.Client, Streams: env.Network.Streams,
-	}}, nil
+	})}, nil
 }
 
 // strays says for which upstreams a setting is.

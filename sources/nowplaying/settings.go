@@ -69,7 +69,7 @@ type Upstream struct {
 	Password string        `yaml:"password" doc:"icecast, shoutcast, mpd: the password."`
 	Secret   string        `yaml:"secret" doc:"push: what posts must prove to know, as a bearer token, as the password of basic authentication, or as ?token= in the address."`
 	Charset  string        `yaml:"charset" doc:"The encoding of titles, such as windows-1251, where it is not UTF-8 or Windows-1252."`
-	Every    time.Duration `yaml:"every" doc:"How often to ask an upstream that doesn't say by itself what changes. 10s, if it is not given."`
+	Every    time.Duration `yaml:"every" doc:"How often to ask an upstream that doesn't say by itself what changes. If it is not given, 10s, and 5s for icecast and shoutcast."`
 	Timezone string        `yaml:"timezone" doc:"libretime, push: the time zone of times that have none, such as Europe/Paris. libretime: the station's own, if it is not given."`
 }
 

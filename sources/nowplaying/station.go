@@ -58,7 +58,8 @@ type run struct {
 	workers sync.WaitGroup
 	stops   []context.CancelFunc // nil where nobody watches
 
-	problems  []string // of the upstreams; "" where there is none
+	problems  []string // why an upstream can't be used; "" where it can
+	remarks   []string // what is in the way of one that can
 	warned    string
 	following int
 	sought    string // the play whose cover was looked for last
@@ -71,7 +72,7 @@ func (s *station) Run(ctx context.Context, out sources.Output) error {
 	r := &run{
 		station: s, engine: s.engine(), out: out, following: -1, finder: s.finder(),
 		inbox: inbox{news: make(chan struct{}, 1)}, posts: make(chan posted),
-		stops: make([]context.CancelFunc, len(s.lines)), problems: make([]string, len(s.lines)),
+		stops: make([]context.CancelFunc, len(s.lines)), problems: make([]string, len(s.lines)), remarks: make([]string, len(s.lines)),
 	}
 	r.cover = func(song song) string { return s.localCover(ctx, song) }
 	defer r.workers.Wait()
@@ -140,7 +141,7 @@ func (r *run) act(ctx context.Context, now time.Time) error {
 			r.workers.Go(func() { r.watch(watch, i) })
 		case !wanted && r.stops[i] != nil:
 			r.stops[i]()
-			r.stops[i], r.problems[i] = nil, ""
+			r.stops[i], r.problems[i], r.remarks[i] = nil, "", ""
 		}
 	}
 	r.tell()
@@ -203,6 +204,10 @@ func (r *run) notice(n notice) {
 	case n.cover != "":
 		r.found(now, n.play, n.cover)
 	case r.stops[n.line] == nil || n.watch.Err() != nil: // it was stopped meanwhile
+	case n.warns:
+		if r.remarks[n.line] = ""; n.err != nil {
+			r.remarks[n.line] = fmt.Sprintf("%s: %v", r.lines[n.line].label, n.err)
+		}
 	case n.err != nil:
 		r.problems[n.line] = fmt.Sprintf("%s: %v", r.lines[n.line].label, n.err)
 		r.fail(now, n.line)
@@ -247,7 +252,7 @@ func (r *run) tell() {
 			r.out.Log().Info("no upstream answers")
 		}
 	}
-	problem := strings.Join(slices.DeleteFunc(slices.Clone(r.problems), func(p string) bool { return p == "" }), "; ")
+	problem := strings.Join(slices.DeleteFunc(slices.Concat(r.problems, r.remarks), func(p string) bool { return p == "" }), "; ")
 	if problem != "" && following != "" {
 		problem += "; following " + following
 	}
@@ -267,10 +272,13 @@ func (r *run) watch(ctx context.Context, i int) {
 	pictures := portfolio{station: r.station}
 	for {
 		began := time.Now()
-		err := r.lines[i].upstream.Watch(ctx, func(report upstream.Report) {
-			pictures.settle(ctx, &report)
-			r.inbox.put(notice{line: i, watch: ctx, at: time.Now(), report: report})
-		})
+		u, err := r.lines[i].open(func(err error) { r.inbox.put(notice{line: i, watch: ctx, warns: true, err: err}) })
+		if err == nil {
+			err = u.Watch(ctx, func(report upstream.Report) {
+				pictures.settle(ctx, &report)
+				r.inbox.put(notice{line: i, watch: ctx, at: time.Now(), report: report})
+			})
+		}
 		if ctx.Err() != nil {
 			return
 		}
@@ -321,6 +329,7 @@ type notice struct {
 	at     time.Time
 	report upstream.Report
 	err    error
+	warns  bool // it goes on all the same
 
 	play, cover string
 }
