@@ -260,7 +260,7 @@ func (c *comparison) publishing(ctx context.Context, who contender) ([]float64, 
 
 // idle measures what viewers hold.
 func (c *comparison) idle(ctx context.Context, who contender, over transport, viewers int) ([]float64, error) {
-	warm := viewers / 10
+	warm := viewers/100 + 1 // so that all that there is once is there
 	s, few, err := c.open(ctx, who, job{Viewers: warm, Over: over, Stay: true})
 	if err != nil {
 		return nil, err
