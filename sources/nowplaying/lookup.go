@@ -36,9 +36,8 @@ const (
 const maxFound = 1000
 
 // finder is what the settings want; nil for none.
-func (s *station) finder() finder {
-	client := s.network.Public
-	switch s.settings.Lookup {
+func (s *Settings) finder(client *http.Client) finder {
+	switch s.Lookup {
 	case "musicbrainz":
 		return &remembering{finder: musicBrainzFinder{client, musicBrainz, coverArtArchive, musicBrainzPace}}
 	case "itunes":
@@ -50,13 +49,13 @@ func (s *station) finder() finder {
 // seek looks for the cover of the song on air, once.
 func (r *run) seek(ctx context.Context) {
 	p := r.current
-	if r.finder == nil || p == nil || p.art != "" || p.id == r.sought || p.kind != typeSong || p.artist == "" || p.title == "" {
+	if r.lookup == nil || p == nil || p.art != "" || p.id == r.sought || p.kind != typeSong || p.artist == "" || p.title == "" {
 		return
 	}
 	r.sought = p.id
 	id, song := p.id, p.song
 	r.workers.Go(func() {
-		address, err := r.finder.find(ctx, song)
+		address, err := r.lookup.find(ctx, song)
 		if err != nil {
 			r.out.Log().Debug("looking for a cover", "song", song.text, "error", err)
 			return

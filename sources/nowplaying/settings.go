@@ -99,7 +99,7 @@ func (s *Settings) Source(env sources.Env) (sources.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	st := &station{name: first(s.Name, env.Name), settings: *s, network: env.Network, pictures: env.Pictures}
+	st := &station{name: first(s.Name, env.Name), settings: *s, pictures: env.Pictures, lookup: s.finder(env.Network.Public)}
 	if err := s.checkTimes(); err != nil {
 		return nil, err
 	}

@@ -31,8 +31,8 @@ type station struct {
 	reader   reader // copied for each run
 	lines    []line
 	covers   string
-	network  sources.Network
 	pictures sources.Pictures
+	lookup   finder // nil for none
 }
 
 var _ sources.Source = (*station)(nil)
@@ -63,14 +63,13 @@ type run struct {
 	warned    string
 	following int
 	sought    string // the play whose cover was looked for last
-	finder    finder
 }
 
 // Run implements [sources.Source].
 func (s *station) Run(ctx context.Context, out sources.Output) error {
 	ctx, cancel := context.WithCancel(ctx)
 	r := &run{
-		station: s, engine: s.engine(), out: out, following: -1, finder: s.finder(),
+		station: s, engine: s.engine(), out: out, following: -1,
 		inbox: inbox{news: make(chan struct{}, 1)}, posts: make(chan posted),
 		stops: make([]context.CancelFunc, len(s.lines)), problems: make([]string, len(s.lines)), remarks: make([]string, len(s.lines)),
 	}
