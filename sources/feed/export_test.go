@@ -1,0 +1,5 @@
+package feed
+
+import "time"
+
+func init() { leastEvery = time.Millisecond }
