@@ -2,6 +2,7 @@ package main
 
 import (
 	"github.com/wallcast/wallcast/sources"
+	"github.com/wallcast/wallcast/sources/feed"
 	"github.com/wallcast/wallcast/sources/file"
 	"github.com/wallcast/wallcast/sources/nats"
 	"github.com/wallcast/wallcast/sources/poll"
@@ -12,6 +13,7 @@ import (
 // sourceTypes are the kinds of sources that a configuration can name. A source
 // of your own is one line more.
 var sourceTypes = register(
+	feed.Type,
 	file.Type,
 	nats.Type,
 	poll.Type,
