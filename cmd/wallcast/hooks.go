@@ -89,30 +89,40 @@ func readHook(w http.ResponseWriter, r *http.Request, hook sources.Hook) ([]byte
 // deliveryOf is what is kept of a request: no secrets.
 func deliveryOf(r *http.Request, body []byte, hook sources.Hook, id string) sources.Delivery {
 	header := access.RedactHeader(r.Header)
-	query := r.URL.Query()
-	for _, secret := range hook.Secrets {
-		for _, values := range []map[string][]string{header, query} {
-			for name := range values {
-				if strings.EqualFold(name, secret) {
-					values[name] = []string{struck}
-				}
-			}
-		}
-	}
-	d := sources.Delivery{
-		Time: time.Now(), From: access.CallerOf(r).Address.String(), Method: r.Method,
-		Query: hide(query.Encode(), hook), Header: header, Body: []byte(hide(string(body), hook)), ID: id,
-	}
 	for name, values := range header {
 		for i := range values {
 			values[i] = hide(values[i], hook)
-			// With the body beside it, it would be a request that can be sent again.
-			if strings.Contains(strings.ToLower(name), "signature") {
+			// With the body beside it, a signature makes a request that can be sent again.
+			if isSecret(name, hook) || strings.Contains(strings.ToLower(name), "signature") {
 				values[i] = struck
 			}
 		}
 	}
-	return d
+	return sources.Delivery{
+		Time: time.Now(), From: access.CallerOf(r).Address.String(), Method: r.Method,
+		Query: keptQuery(r.URL.RawQuery, hook), Header: header, Body: []byte(hide(string(body), hook)), ID: id,
+	}
+}
+
+func isSecret(name string, hook sources.Hook) bool {
+	return slices.ContainsFunc(hook.Secrets, func(secret string) bool { return strings.EqualFold(name, secret) })
+}
+
+// keptQuery is a query without secrets, and otherwise as it was sent: radio tools
+// escape badly, and what they mean is for the source to find out.
+func keptQuery(raw string, hook sources.Hook) string {
+	pairs := strings.FieldsFunc(raw, func(r rune) bool { return r == '&' || r == ';' })
+	for i, pair := range pairs {
+		name, _, _ := strings.Cut(pair, "=")
+		decoded, err := url.QueryUnescape(name)
+		if err != nil {
+			decoded = name
+		}
+		if isSecret(strings.TrimSpace(decoded), hook) {
+			pairs[i] = name + "=" + url.QueryEscape(struck)
+		}
+	}
+	return hide(strings.Join(pairs, "&"), hook)
 }
 
 // hide strikes the hook's secrets out of a text, also as they stand in a query.
@@ -121,6 +131,7 @@ func hide(text string, hook sources.Hook) string {
 		if len(secret) >= leastHidden {
 			text = strings.ReplaceAll(text, secret, struck)
 			text = strings.ReplaceAll(text, url.QueryEscape(secret), struck)
+			text = strings.ReplaceAll(text, url.PathEscape(secret), struck)
 		}
 	}
 	return text

@@ -99,6 +99,37 @@ func (p *process) command(args ...string) string {
 	return string(out)
 }
 
+// TestSecretsInQueries posts as radio tools do: badly escaped, with the secret in
+// the address.
+func TestSecretsInQueries(t *testing.T) {
+	p := serveConfig(t, t.TempDir(), freeAddress(t), `
+sources:
+  studio: {webhook: {verify: url, secret: `+hookSecret+`}}
+  office: {webhook: {verify: basic, user: ann, secret: `+hookSecret+`}}
+`)
+	resp, err := http.Get(p.url + "/hooks/studio?title=100%+Hits&tok%65n=" + hookSecret + "&artist=A")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusAccepted {
+		t.Errorf("a badly escaped query was answered %s", resp.Status)
+	}
+	if got := p.awaitHistory(1); len(got) != 1 || !strings.Contains(got[0], "100% Hits") || !strings.Contains(got[0], `"artist":"A"`) || strings.Contains(got[0], hookSecret) {
+		t.Errorf("it made %q", got)
+	}
+	if shown := p.command("hook", "studio", "show", "1"); strings.Contains(shown, hookSecret) || !strings.Contains(shown, "title=100%+Hits&") {
+		t.Errorf("it is shown as\n%s", shown)
+	}
+	if resp, err = http.Post(p.url+"/hooks/office", "text/plain", strings.NewReader("x")); err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if challenge := resp.Header.Get("WWW-Authenticate"); resp.StatusCode != http.StatusUnauthorized || !strings.HasPrefix(challenge, "Basic") {
+		t.Errorf("a hook with a password answers %s and asks for %q", resp.Status, challenge)
+	}
+}
+
 func TestHooks(t *testing.T) {
 	folder := t.TempDir()
 	p := serveConfig(t, folder, freeAddress(t), `

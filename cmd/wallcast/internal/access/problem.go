@@ -22,7 +22,8 @@ type Problem struct {
 // Error is the detail.
 func (p *Problem) Error() string { return p.Detail }
 
-// Write sends the problem. A 401 asks for a token.
+// Write sends the problem. A 401 asks for a token, unless w asks for something
+// else already.
 func (p *Problem) Write(w http.ResponseWriter) {
 	title := p.Title
 	if title == "" {
@@ -42,7 +43,7 @@ func (p *Problem) Write(w http.ResponseWriter) {
 	header.Set("Content-Type", "application/problem+json")
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Content-Type-Options", "nosniff")
-	if p.Status == http.StatusUnauthorized {
+	if p.Status == http.StatusUnauthorized && header.Get("WWW-Authenticate") == "" {
 		header.Set("WWW-Authenticate", `Bearer realm="wallcast"`)
 	}
 	if p.RetryAfter > 0 {
