@@ -18,8 +18,14 @@ var sourceTypes = register(
 	nats.Type,
 	poll.Type,
 	sse.Type,
-	webhook.Type,
+	withMaps(webhook.Type, webhook.Maps()),
 )
+
+// withMaps gives a type its ready maps.
+func withMaps(t sources.Type, maps map[string]string) sources.Type {
+	t.Maps = maps
+	return t
+}
 
 // register returns types in the order of their names. One without a name or
 // settings, and a name given twice, are mistakes in the list above: no program

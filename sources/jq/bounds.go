@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"regexp"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/itchyny/gojq"
@@ -15,8 +17,8 @@ const (
 
 	maxValue  = 16 << 20 // bytes of a value that one step reads or makes
 	maxText   = 1 << 20  // of a text that one step takes to pieces
-	maxSearch = 256 << 10
 	maxRegexp = 10_000
+	maxSearch = 500_000_000 // characters that one search counts
 	maxDigits = 1000
 	maxDepth  = 512
 	maxIndex  = 100_000
@@ -90,11 +92,7 @@ func fits(v any, _ []any) any {
 // fitsText is fits for a text of which parts are made.
 func fitsText(limit int) func(any, []any) any {
 	return func(v any, _ []any) any {
-		text := v
-		if list, ok := v.([]any); ok && len(list) > 0 { // a regular expression with its flags
-			text = list[0]
-		}
-		if s, ok := text.(string); ok && len(s) > limit {
+		if s, ok := v.(string); ok && len(s) > limit {
 			return fmt.Errorf("a text of %d bytes is too long for this; %d are the most", len(s), limit)
 		}
 		return fits(v, nil)
@@ -233,13 +231,64 @@ func fitsTranspose(v any, _ []any) any {
 	return fits(v, nil)
 }
 
+// search checks what a regular expression is looked for in, and returns text,
+// expression and flags. For each match the interpreter counts the characters
+// before it, so that many of them in a long text take long.
+func search(all bool) func(any, []any) any {
+	return func(_ any, args []any) any {
+		expression, flags := args[1], args[2]
+		if list, ok := expression.([]any); ok && len(list) > 0 {
+			expression = list[0]
+			if len(list) > 1 {
+				flags = list[1]
+			}
+		}
+		text, _ := args[0].(string)
+		for _, value := range []any{fitsText(maxText)(args[0], nil), fitsText(maxRegexp)(expression, nil), fitsText(maxRegexp)(flags, nil)} {
+			if err, bad := value.(error); bad {
+				return err
+			}
+		}
+		pattern, _ := expression.(string)
+		set, _ := flags.(string)
+		if len(text) > freeSearch && (all || strings.Contains(set, "g")) {
+			if err := countMatches(text, pattern, set); err != nil {
+				return err
+			}
+		}
+		return args
+	}
+}
+
+// freeSearch is a text in which no search takes long, in bytes.
+const freeSearch = 2 << 10
+
+func countMatches(text, pattern, flags string) error {
+	for _, flag := range []struct{ jq, ours string }{{"i", "(?i)"}, {"m", "(?s)"}} {
+		if strings.Contains(flags, flag.jq) {
+			pattern = flag.ours + pattern
+		}
+	}
+	expression, err := regexp.Compile(pattern)
+	if err != nil {
+		return nil // the interpreter says it better
+	}
+	each := len(text) * (1 + expression.NumSubexp()) * 4
+	most := maxSearch/each + 1
+	if found := expression.FindAllStringIndex(text, most); len(found) == most {
+		return fmt.Errorf("there are too many matches in a text of %d bytes; look in a part of it, such as .[:10000]", len(text))
+	}
+	return nil
+}
+
 // checks are the functions that guard adds to the interpreter, for which no name
 // of a program can be taken.
 var checks = []gojq.CompilerOption{
 	gojq.WithFunction("_fits", 0, 0, fits),
 	gojq.WithFunction("_fits_text", 0, 0, fitsText(maxText)),
-	gojq.WithFunction("_fits_search", 0, 0, fitsText(maxSearch)),
 	gojq.WithFunction("_fits_regexp", 0, 0, fitsText(maxRegexp)),
+	gojq.WithFunction("_search", 3, 3, search(false)),
+	gojq.WithFunction("_search_all", 3, 3, search(true)),
 	gojq.WithFunction("_fits_number", 0, 0, fitsText(maxDigits)),
 	gojq.WithFunction("_fits_key", 0, 0, fitsKey),
 	gojq.WithFunction("_fits_path", 0, 0, fitsPath),

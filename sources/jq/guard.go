@@ -43,13 +43,18 @@ var absent = map[string]string{
 
 // texts are functions that take a text to pieces, by the check of it.
 var texts = map[string]string{
-	"explode": "_fits_text", "split/1": "_fits_text", "tonumber": "_fits_number", "fromjson": "_fits_text",
-	"scan": "_fits_search", "splits": "_fits_search", "sub": "_fits_search", "gsub": "_fits_search",
-	"split/2": "_fits_search", "match": "_fits_search", "capture": "_fits_search",
+	"explode": "_fits_text", "split": "_fits_text", "tonumber": "_fits_number", "fromjson": "_fits_text",
 }
 
-// regexps are functions whose first argument is a regular expression.
-var regexps = names("test match capture scan splits split/2 sub gsub")
+// searches are functions that look for a regular expression, by the place of their
+// flags among the arguments; those of alwaysAll look for all matches.
+var (
+	searches = map[string]int{
+		"test/1": 1, "match/1": 1, "capture/1": 1, "scan/1": 1, "splits/1": 1, "sub/2": 2, "gsub/2": 2,
+		"test/2": 1, "match/2": 1, "capture/2": 1, "scan/2": 1, "splits/2": 1, "split/2": 1, "sub/3": 2, "gsub/3": 2,
+	}
+	alwaysAll = names("scan splits split gsub")
+)
 
 // operators are those whose step depends on the size of the operands, by the check.
 var operators = map[gojq.Operator]string{
@@ -326,24 +331,22 @@ func (g *guard) function(f *gojq.Func) *gojq.Term {
 		return plain
 	}
 	for i, arg := range args {
-		check := "_fits"
-		if regexps[f.Name] || regexps[full] { // what is put in for each match is no book either
-			check = "_fits_regexp"
-		}
-		args[i] = checked(arg, check)
+		args[i] = checked(arg, "_fits")
 	}
-	check := "_fits"
-	for _, name := range []string{f.Name, full} {
-		if text, ok := texts[name]; ok {
-			check = text
-		}
+	check, text := texts[f.Name]
+	if !text {
+		check = "_fits"
 	}
 	return group(checked(pipe(call(check), &gojq.Query{Term: plain}), "_fits"))
 }
 
 // special is a call that is checked in a way of its own; nil for others.
 func (g *guard) special(name string, args []*gojq.Query) *gojq.Query {
-	switch signature(name, len(args)) {
+	full := signature(name, len(args))
+	if flags, ok := searches[full]; ok {
+		return searched(name, args, flags)
+	}
+	switch full {
 	case "add/1": // what it collects is what it goes through
 		return pipe(checked(collect(args[0]), "_fits"), call("add"))
 	case "sort_by/1", "group_by/1", "unique_by/1", "min_by/1", "max_by/1":
@@ -365,6 +368,26 @@ func (g *guard) special(name string, args []*gojq.Query) *gojq.Query {
 		return call(name, append([]*gojq.Query{checked(args[0], "_fits_key")}, args[1:]...)...)
 	}
 	return nil
+}
+
+// searched is the call of a function that looks for a regular expression.
+func searched(name string, args []*gojq.Query, flags int) *gojq.Query {
+	const all = "$__search"
+	check := "_search"
+	if alwaysAll[name] {
+		check = "_search_all"
+	}
+	zero, one, two := 0, 1, 2
+	set := &gojq.Query{Term: &gojq.Term{Type: gojq.TermTypeNull}}
+	found := append([]*gojq.Query{variable(all, &one)}, args[1:]...)
+	if len(args) > flags {
+		set = args[flags]
+		found[flags] = variable(all, &two)
+	}
+	if flags == 2 { // what is put in for each match
+		found[1] = checked(found[1], "_fits_regexp")
+	}
+	return bind(call(check, dot(), args[0], set), all, pipe(variable(all, &zero), call(name, found...)))
 }
 
 // paired is ". | name(arg)" with both checked.

@@ -118,7 +118,8 @@ func compile(text string) (*filter, error) {
 	return f, nil
 }
 
-func (f *filter) compile() (*gojq.Code, error) {
+func (f *filter) compile() (code *gojq.Code, err error) {
+	defer recovered(&err)
 	if strings.TrimSpace(f.text) == "" {
 		return nil, errors.New("the program is empty")
 	}
@@ -132,6 +133,14 @@ func (f *filter) compile() (*gojq.Code, error) {
 		return nil, g.err
 	}
 	return gojq.Compile(query, append([]gojq.CompilerOption{gojq.WithVariables(variables)}, checks...)...)
+}
+
+// recovered makes an error of a mistake in the interpreter, which must not take
+// the source down with each try to get past one event.
+func recovered(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("the interpreter has crashed: %v", p)
+	}
 }
 
 // run is one event on its way through a program.
@@ -152,14 +161,19 @@ func (p *Program) newRun(ctx context.Context, e sources.Event) *run {
 
 // outputs calls yield for each output of f until that returns false or an error.
 func (r *run) outputs(setting string, f *filter, yield func(any) (bool, error)) error {
+	return r.fail(setting, r.each(f, yield))
+}
+
+func (r *run) each(f *filter, yield func(any) (bool, error)) (err error) {
+	defer recovered(&err)
 	if r.err != nil {
-		return r.fail(setting, r.err)
+		return r.err
 	}
 	c, _ := f.pool.Get().(*compiled)
 	if c == nil || c.used >= reuse {
 		code, err := f.compile()
 		if err != nil { // it was compiled before
-			return r.fail(setting, err)
+			return err
 		}
 		c = &compiled{code: code}
 	}
@@ -169,16 +183,16 @@ func (r *run) outputs(setting string, f *filter, yield func(any) (bool, error)) 
 	for {
 		value, ok := iter.Next()
 		if r.meter.err != nil {
-			return r.fail(setting, r.meter.err)
+			return r.meter.err
 		}
 		if !ok {
 			return nil
 		}
 		if err, failed := value.(error); failed {
-			return r.fail(setting, err)
+			return err
 		}
 		if more, err := yield(value); err != nil || !more {
-			return r.fail(setting, err)
+			return err
 		}
 	}
 }

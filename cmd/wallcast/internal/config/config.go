@@ -10,6 +10,7 @@ import (
 
 	"github.com/wallcast/wallcast/cmd/wallcast/internal/access"
 	"github.com/wallcast/wallcast/sources"
+	"github.com/wallcast/wallcast/sources/jq"
 	"github.com/wallcast/wallcast/stream"
 )
 
@@ -120,9 +121,16 @@ type Source struct {
 	Type  string         `yaml:"-"` // as sources.Type.Name
 	To    Destination    `yaml:"to" doc:"Where events go that don't say so themselves: wall.<wall>[.<kind>[.<key>]]. The first wall, if it is not given."`
 	Walls []string       `yaml:"walls" doc:"Further walls that the source's own output may name."`
+	Only  string         `yaml:"only" doc:"Condition in jq on an event's payload; events of which it does not hold are dropped."`
+	Map   string         `yaml:"map" doc:"Program in jq that makes none, one or several events of each; or the name of a ready one, such as github."`
+	Rate  access.Rate    `yaml:"rate" doc:"Events stored in some time, such as 5/min; those beyond it wait. No limit, if it is not given."`
+	Hold  bool           `yaml:"hold" doc:"Events wait until somebody approves them; wallcast held lists them."`
 	Run   sources.Source `yaml:"-"`
 
-	version string // stands for the settings that Run was made of
+	// Program is Only and Map, compiled; nil where both are empty.
+	Program *jq.Program `yaml:"-"`
+
+	version string // stands for the settings that Run and Program were made of
 }
 
 // Destination is where a source's events go. Kind and Key may be empty; then

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,7 +54,7 @@ func (c *clock) Source(env sources.Env) (sources.Source, error) {
 func (c *clock) Run(ctx context.Context, _ sources.Output) error { <-ctx.Done(); return ctx.Err() }
 
 var types = []sources.Type{
-	{Name: "clock", Doc: "Tells the time.", New: func() sources.Settings { return &clock{Every: time.Second, Mode: "tick"} }},
+	{Name: "clock", Doc: "Tells the time.", Maps: map[string]string{"ready": `{kind: "ready", text: .a}`, "broken": ")"}, New: func() sources.Settings { return &clock{Every: time.Second, Mode: "tick"} }},
 	{Name: "file", Doc: "Reads a file.", New: func() sources.Settings { return &clock{Every: 2 * time.Second, Mode: "tick"} }},
 }
 
@@ -217,6 +218,40 @@ sources:
 	}
 	if other := parse(t, text, "EVERY", "6s").Instances(); other[0].Version == a.Version {
 		t.Error("other settings have the same version")
+	}
+}
+
+func TestWhatAllSourcesHave(t *testing.T) {
+	const text = `sources: {a: {clock: , only: '.a == "x"', map: ready, rate: 5/min, hold: true, to: wall.main.b}, b: {clock: }}`
+	c := parse(t, text)
+	a, ok := c.Instance("a")
+	if !ok || a.Rate != (sources.Rate{Events: 5, Per: time.Minute}) || !a.Hold || a.Transform == nil {
+		t.Fatalf("a = %+v", a)
+	}
+	for payload, want := range map[string]string{`{"a": "x"}`: `{"text":"x"}`, `{"a": "y"}`: ""} {
+		made, err := a.Made(t.Context(), sources.Event{Data: []byte(payload)})
+		got := ""
+		for _, e := range made {
+			got += string(e.Data)
+		}
+		if err != nil || got != want {
+			t.Errorf("%s makes %s, %v", payload, got, err)
+		}
+	}
+	if b, _ := c.Instance("b"); b.Transform != nil || b.Hold || b.Rate != (sources.Rate{}) {
+		t.Errorf("b = %+v", b)
+	}
+	if _, ok := c.Instance("c"); ok {
+		t.Error("there is an instance that is not configured")
+	}
+	for _, other := range []string{
+		strings.Replace(text, "ready", ".", 1),
+		strings.Replace(text, `"x"`, `"y"`, 1),
+		strings.Replace(text, "map: ready, ", "", 1),
+	} {
+		if i, _ := parse(t, other).Instance("a"); i.Version == a.Version {
+			t.Errorf("%s has the same version", other)
+		}
 	}
 }
 

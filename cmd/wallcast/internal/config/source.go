@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/wallcast/wallcast/sources"
+	"github.com/wallcast/wallcast/sources/jq"
 )
 
 // typeNames lists the kinds of sources, sorted.
@@ -32,7 +34,7 @@ func (d *decoder) decodeSource(e entry, s *Source, path []string) {
 	known := append(typeNames(d.types), fieldNames(common)...)
 	for _, setting := range e.value.entries {
 		if i := slices.IndexFunc(common, func(f field) bool { return f.name == setting.key.text }); i >= 0 {
-			d.decodeField(setting.value, valueOf(s), common[i], path)
+			d.decodeCommon(setting, s, common[i], path)
 			continue
 		}
 		i := slices.IndexFunc(d.types, func(t sources.Type) bool { return t.Name == setting.key.text })
@@ -49,6 +51,49 @@ func (d *decoder) decodeSource(e entry, s *Source, path []string) {
 	if s.Type == "" && !d.ended && !d.hasFailed(path) {
 		d.fail(e.key, path, "has no type; it takes one of %s", oneOf(typeNames(d.types)))
 	}
+	d.compile(e, s, path)
+}
+
+// decodeCommon reads a setting that all sources have.
+func (d *decoder) decodeCommon(e entry, s *Source, f field, path []string) {
+	if (f.name == "map" || f.name == "only") && (e.value.shape == mapping || e.value.shape == sequence) {
+		d.fail(e.key, below(path, f.name), "wants a jq program as a text; put it in single quotes, as in '{text: .message}'")
+		return
+	}
+	d.decodeField(e.value, valueOf(s), f, path)
+}
+
+// compile reads a source's programs.
+func (d *decoder) compile(e entry, s *Source, path []string) {
+	settings := jq.Settings{Map: s.Map, Only: s.Only, Maps: map[string]string{}, Source: s.Name}
+	for _, t := range d.types {
+		maps.Copy(settings.Maps, t.Maps)
+	}
+	s.version = digestOf(s.version, s.Map, settings.Maps[strings.TrimSpace(s.Map)], s.Only)
+	if s.Map == "" && s.Only == "" {
+		return
+	}
+	program, err := jq.Compile(settings)
+	var wrong *jq.Error
+	if !errors.As(err, &wrong) {
+		s.Program = program
+		return
+	}
+	if at := e.value.get(wrong.Setting); at != nil && !d.hasFailed(below(path, wrong.Setting)) {
+		place := at.value
+		if !wrong.Ready {
+			place = d.file.within(place, wrong.Offset)
+		}
+		d.fail(place, below(path, wrong.Setting), "is no jq program: %v", wrong.Err)
+	}
+}
+
+func digestOf(parts ...string) string {
+	hash := sha256.New()
+	for _, part := range parts {
+		fmt.Fprintf(hash, "%d:%s", len(part), part)
+	}
+	return hex.EncodeToString(hash.Sum(nil))
 }
 
 func (d *decoder) decodeSettings(e entry, t sources.Type, s *Source, path []string) {

@@ -16,17 +16,37 @@ func (c *Config) Instances() []sources.Instance {
 	few := c.FewEvents()
 	instances := make([]sources.Instance, len(c.Sources))
 	for i, s := range c.Sources {
-		instances[i] = sources.Instance{
-			Name:           s.Name,
-			Type:           s.Type,
-			Source:         s.Run,
-			Version:        s.version,
-			To:             stream.Subject(s.To),
-			Walls:          s.Walls,
-			CheckpointEach: few[s.To.Wall] || slices.ContainsFunc(s.Walls, func(wall string) bool { return few[wall] }),
-		}
+		instances[i] = c.instance(s, few)
 	}
 	return instances
+}
+
+// Instance is the source of that name as a supervisor takes it.
+func (c *Config) Instance(name string) (sources.Instance, bool) {
+	for _, s := range c.Sources {
+		if s.Name == name {
+			return c.instance(s, c.FewEvents()), true
+		}
+	}
+	return sources.Instance{}, false
+}
+
+func (c *Config) instance(s Source, few map[string]bool) sources.Instance {
+	i := sources.Instance{
+		Name:           s.Name,
+		Type:           s.Type,
+		Source:         s.Run,
+		Version:        s.version,
+		To:             stream.Subject(s.To),
+		Walls:          s.Walls,
+		Rate:           sources.Rate(s.Rate),
+		Hold:           s.Hold,
+		CheckpointEach: few[s.To.Wall] || slices.ContainsFunc(s.Walls, func(wall string) bool { return few[wall] }),
+	}
+	if s.Program != nil {
+		i.Transform = s.Program
+	}
+	return i
 }
 
 // Access is what a guard goes by. GrantKey signs links, see [access.NewGrant].
