@@ -48,6 +48,41 @@ func TestRefusedPassword(t *testing.T) {
 	}
 }
 
+// A page to log in, or none at all, stands before the administration of some.
+func TestHiddenAdministration(t *testing.T) {
+	for name, answer := range map[string]string{
+		"a page":  replay.OK("text/html", "<!DOCTYPE html><html><body>Log in"),
+		"JSON":    replay.OK("application/json", `{"error":"log in"}`),
+		"nothing": replay.Status("404 Not Found"),
+	} {
+		var warnings []string
+		server := replay.Bytes(func(r *http.Request) string {
+			if r.URL.Path == "/admin/stats" {
+				return answer
+			}
+			return recorded(t, "04-status-json-1-mount.http")
+		})
+		c := icecast.Config{Password: "secret", Warn: func(err error) { warnings = append(warnings, err.Error()) }}
+		reports, err := observe(t, server, c, 2)
+		if err != nil || reports[1].Song.Text != "Artist One - Title One" || len(warnings) != 1 || !strings.Contains(warnings[0], "hides the administrator's status") {
+			t.Errorf("%s: %v, %v, %q", name, reports, err, warnings)
+		}
+	}
+	// One that is cut short is asked again.
+	asked := 0
+	server := replay.Bytes(func(r *http.Request) string {
+		whole := recorded(t, "20-admin-stats.xml.http")
+		if asked++; asked == 2 {
+			return strings.Replace(whole[:2000], "Content-Length", "X", 1)
+		}
+		return whole
+	})
+	reports, err := observe(t, server, icecast.Config{Mount: "/m1.mp3", Password: "x", Warn: func(err error) { t.Error(err) }}, 2)
+	if err != nil || len(reports) != 2 || asked != 3 {
+		t.Errorf("%v, %v, asked %d times", reports, err, asked)
+	}
+}
+
 func TestErrors(t *testing.T) {
 	const two = `{"icestats":{"server_id":"Icecast 2.4.4","source":[{"listenurl":"http://h/a.mp3"},{"listenurl":"http://h/b.mp3"}]}}`
 	for _, c := range []struct {

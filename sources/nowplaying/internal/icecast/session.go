@@ -70,15 +70,11 @@ func (s *session) look(ctx context.Context) (upstream.Report, error) {
 // status returns the best status that is to be had.
 func (s *session) status(ctx context.Context) (status, error) {
 	if s.admin {
-		body, err := s.get(ctx, adminPath, nil, true)
-		if code, ok := refusal(err); ok && code < 500 {
-			s.admin = false
-			s.Warn(fmt.Errorf("%w; only what the server says to everybody is used", s.explain(err, code)))
-		} else if err != nil {
-			return status{}, err
-		} else {
-			return parseXML(body)
+		st, err := s.administration(ctx)
+		if err == nil || s.admin {
+			return st, err
 		}
+		s.Warn(fmt.Errorf("%w; only what the server says to everybody is used", err))
 	}
 	if !s.plain {
 		var query url.Values
@@ -105,12 +101,27 @@ func (s *session) status(ctx context.Context) (status, error) {
 	return parseJSON(body)
 }
 
-// explain says what it means that the administrator's status is refused.
-func (s *session) explain(err error, code int) error {
-	if code == http.StatusUnauthorized || code == http.StatusForbidden {
-		return fmt.Errorf("%s refuses the password of the user %q (%w)", s.base.Host, s.User, err)
+// administration returns the administrator's status. If that is not for us, it is
+// not asked for again.
+func (s *session) administration(ctx context.Context) (status, error) {
+	body, err := s.get(ctx, adminPath, nil, true)
+	code, refused := refusal(err)
+	switch {
+	case refused && (code == http.StatusUnauthorized || code == http.StatusForbidden):
+		s.admin = false
+		return status{}, fmt.Errorf("%s refuses the password of the user %q (%w)", s.base.Host, s.User, err)
+	case refused && code < 500:
+		s.admin = false
+		return status{}, fmt.Errorf("%s hides the administrator's status (%w)", s.base.Host, err)
+	case err != nil:
+		return status{}, err
 	}
-	return fmt.Errorf("%s hides the administrator's status (%w)", s.base.Host, err)
+	st, err := parseXML(body)
+	if err == errForeign {
+		s.admin = false
+		return status{}, fmt.Errorf("something before %s hides the administrator's status (%w)", s.base.Host, err)
+	}
+	return st, err
 }
 
 // pick returns the mount that is meant; false if the server doesn't list it.

@@ -47,6 +47,10 @@ func (f field) clean(c text.Charset) string {
 // its mounts yet, so that they are missing says nothing.
 var errStarting = errors.New("the server has just started and doesn't know its mounts yet")
 
+// errForeign is what is no answer of an Icecast's administration, as a page to log
+// in.
+var errForeign = errors.New("reading the administrator's status: there are no icestats in it")
+
 // fed reports whether a source feeds the mount. One that is listed only for its
 // listeners, who hear another mount instead, has neither.
 func (m mount) fed() bool {
@@ -171,6 +175,7 @@ func parseXML(body []byte) (status, error) {
 	var st status
 	var id string
 	var where []string // the elements that are open
+	root := false      // there was one
 	for {
 		token, err := decoder.Token()
 		if err == io.EOF {
@@ -182,8 +187,8 @@ func parseXML(body []byte) (status, error) {
 		switch token := token.(type) {
 		case xml.StartElement:
 			where = append(where, token.Name.Local)
-			if where[0] != "icestats" {
-				return status{}, errors.New("reading the administrator's status: there are no icestats in it, so this is no Icecast server")
+			if root = where[0] == "icestats"; !root {
+				return status{}, errForeign
 			}
 			if len(where) == 2 && where[1] == "source" {
 				st.mounts = append(st.mounts, mount{path: attribute(token, "mount"), fields: map[string]field{}})
@@ -200,7 +205,10 @@ func parseXML(body []byte) (status, error) {
 			}
 		}
 	}
-	if id == "" {
+	switch {
+	case !root:
+		return status{}, errForeign
+	case id == "":
 		return status{}, errStarting
 	}
 	st.version = parseVersion(id)

@@ -77,7 +77,7 @@ func New(c Config) (upstream.Upstream, error) {
 	case s.SID < 0:
 		return nil, &sources.SettingError{Setting: "sid", Err: errors.New("a stream's number is 1 or more")}
 	case s.Version < 0 || s.Version > 2:
-		return nil, &sources.SettingError{Setting: "version", Err: errors.New("Shoutcast's versions are 1 and 2")}
+		return nil, &sources.SettingError{Setting: "version", Err: errors.New("the versions of Shoutcast are 1 and 2")}
 	case s.Every < leastEvery:
 		return nil, &sources.SettingError{Setting: "every", Err: fmt.Errorf("%s is too often; at least %s", s.Every, leastEvery)}
 	}
