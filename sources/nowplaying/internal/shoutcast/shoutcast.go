@@ -1,6 +1,7 @@
 // Package shoutcast learns from a Shoutcast server, version 1 or 2, what it plays,
-// by asking for its public status again and again. When a song began it can't tell,
-// for the server doesn't.
+// by asking for its status again and again: the public one, or, with a password,
+// that of version 2's administration. When a song began it can't tell, for the
+// server doesn't.
 package shoutcast
 
 import (
@@ -46,6 +47,14 @@ type Config struct {
 	Charset text.Charset  // of titles
 	Every   time.Duration // between two looks; 0: DefaultEvery
 	Network sources.Network
+
+	// User and Password are the administrator's, for a version 2 that tells the
+	// public nothing. The default user is admin.
+	User, Password string
+
+	// Warn, if set, is told that the password is refused while the public status
+	// will do. It is called by Watch, in between.
+	Warn func(error)
 }
 
 // New checks c and makes an upstream of it. A *sources.SettingError says what is
@@ -73,6 +82,12 @@ func New(c Config) (upstream.Upstream, error) {
 	if s.Every == 0 {
 		s.Every = DefaultEvery
 	}
+	if s.User == "" {
+		s.User = "admin"
+	}
+	if s.Warn == nil {
+		s.Warn = func(error) {}
+	}
 	switch {
 	case s.SID < 0:
 		return nil, &sources.SettingError{Setting: "sid", Err: errors.New("a stream's number is 1 or more")}
@@ -98,20 +113,26 @@ type server struct {
 type page struct {
 	path  string // with %d for the stream's number
 	parse func([]byte, text.Charset) (upstream.Report, error)
+	admin bool // it is for the administrator
 }
 
 var (
-	stats       = page{"/stats?sid=%d&json=1", parseStats}
-	currentSong = page{"/currentsong?sid=%d", parseCurrentSong}
-	seven       = page{"/7.html?sid=%d", parseSeven} // version 1 has no numbers, and takes one
+	viewJSON    = page{path: "/admin.cgi?sid=%d&mode=viewjson&page=1", parse: parseStats, admin: true}
+	stats       = page{path: "/stats?sid=%d&json=1", parse: parseStats}
+	currentSong = page{path: "/currentsong?sid=%d", parse: parseCurrentSong}
+	seven       = page{path: "/7.html?sid=%d", parse: parseSeven} // version 1 has no numbers, and takes one
 )
 
 // pages are those to be tried, the one that tells most first. Version 2 has all.
 func (s *server) pages() []page {
-	if s.Version == 1 {
+	all := []page{stats, seven, currentSong}
+	switch {
+	case s.Version == 1:
 		return []page{seven}
+	case s.Password != "":
+		return append([]page{viewJSON}, all...)
 	}
-	return []page{stats, seven, currentSong}
+	return all
 }
 
 // Watch implements upstream.Upstream.
@@ -152,10 +173,13 @@ func (l *look) once(ctx context.Context) (upstream.Report, error) {
 	var all []error
 	for _, p := range l.pages {
 		path := fmt.Sprintf(p.path, l.SID)
-		body, err := l.get(ctx, path)
+		body, err := l.get(ctx, path, p.admin)
 		if err == nil {
 			var r upstream.Report
 			if r, err = p.parse(body, l.Charset); err == nil {
+				if l.pages[0].admin && !p.admin {
+					l.Warn(fmt.Errorf("asking %s for %w; only what the server says to everybody is used", l.base.Host, all[0]))
+				}
 				l.pages = []page{p}
 				return r, nil
 			}
@@ -178,7 +202,7 @@ func joined(all []error) error {
 }
 
 // get fetches a page. It never returns nil for a page that is empty.
-func (l *look) get(ctx context.Context, path string) ([]byte, error) {
+func (l *look) get(ctx context.Context, path string, admin bool) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, l.base.String()+path, nil)
@@ -186,6 +210,9 @@ func (l *look) get(ctx context.Context, path string) ([]byte, error) {
 		return nil, err
 	}
 	request.Header.Set("User-Agent", agent)
+	if admin {
+		request.SetBasicAuth(l.User, l.Password)
+	}
 	answer, err := l.ask(request)
 	if err != nil {
 		return nil, err

@@ -132,6 +132,40 @@ func TestStatus(t *testing.T) {
 	}
 }
 
+func TestPassword(t *testing.T) {
+	closed := func(open string) replay.Server {
+		return replay.Bytes(func(r *http.Request) string {
+			user, password, given := r.BasicAuth()
+			switch uri := r.URL.RequestURI(); {
+			case uri == "/admin.cgi?sid=1&mode=viewjson&page=1" && user == "admin" && password == "secret":
+				return replay.OK("application/json", `{"songtitle":"For the administrator","streamstatus":1}`)
+			case given && uri != "/admin.cgi?sid=1&mode=viewjson&page=1":
+				t.Errorf("the password is sent to %s", uri)
+			case uri == open:
+				return replay.OK("application/json", `{"songtitle":"For all","streamstatus":1}`)
+			}
+			return replay.Status("401 Unauthorized")
+		})
+	}
+	for _, c := range []struct{ name, password, open, want, warning string }{
+		{"right", "secret", "", "For the administrator", ""},
+		{"wrong", "guessed", "/stats?sid=1&json=1", "For all", "viewjson&page=1: the server answers 401 Unauthorized; only"},
+		{"none", "", "/stats?sid=1&json=1", "For all", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var warnings []string
+			config := shoutcast.Config{Password: c.password, Warn: func(err error) { warnings = append(warnings, err.Error()) }}
+			reports, err := observe(t, closed(c.open), config, 3)
+			if err != nil || reports[2].Song.Text != c.want {
+				t.Errorf("%v, %v", reports, err)
+			}
+			if all := strings.Join(warnings, "|"); !strings.Contains(all, c.warning) || (all == "") != (c.warning == "") || len(warnings) > 1 || strings.Contains(all, "guessed") {
+				t.Errorf("warned: %q", all)
+			}
+		})
+	}
+}
+
 // What was found out is not tried again.
 func TestAsked(t *testing.T) {
 	var asked []string
