@@ -88,20 +88,20 @@ func TestDo(t *testing.T) {
 }
 
 func TestAskErrors(t *testing.T) {
-	for name, answer := range map[string]string{
-		"nothing":      "",
-		"three bytes":  "ICY",
-		"not HTTP":     "220 ftp.example ready\r\n",
-		"no head":      "ICY 200 OK\r\nicy-name",
-		"endless head": "ICY 200 OK\r\n" + strings.Repeat("icy-x: y\r\n", 100_000),
+	for _, c := range []struct{ name, answer, want string }{
+		{"nothing", "", "EOF"},
+		{"three bytes", "ICY", "malformed"},
+		{"not HTTP", "220 ftp.example ready\r\n", "malformed"},
+		{"no end of the head", "ICY 200 OK\r\nicy-name", "malformed"},
+		{"endless head", "ICY 200 OK\r\n" + strings.Repeat("icy-x: y\r\n", 100_000), "larger than 64 KiB"},
 	} {
-		network := replay.Bytes(func(*http.Request) string { return answer }).Network(t)
+		network := replay.Bytes(func(*http.Request) string { return c.answer }).Network(t)
 		request, err := http.NewRequestWithContext(t.Context(), "GET", "http://radio.example", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := icyhttp.Ask(network, request); err == nil {
-			t.Errorf("%s: no error", name)
+		if _, err := icyhttp.Ask(network, request); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v; want %s", c.name, err, c.want)
 		}
 	}
 }
