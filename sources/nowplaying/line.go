@@ -10,9 +10,11 @@ import (
 	"github.com/wallcast/wallcast/sources"
 	"github.com/wallcast/wallcast/sources/nowplaying/internal/azuracast"
 	"github.com/wallcast/wallcast/sources/nowplaying/internal/icecast"
+	"github.com/wallcast/wallcast/sources/nowplaying/internal/icy"
 	"github.com/wallcast/wallcast/sources/nowplaying/internal/libretime"
 	"github.com/wallcast/wallcast/sources/nowplaying/internal/mpd"
 	"github.com/wallcast/wallcast/sources/nowplaying/internal/push"
+	"github.com/wallcast/wallcast/sources/nowplaying/internal/shoutcast"
 	"github.com/wallcast/wallcast/sources/nowplaying/internal/text"
 	"github.com/wallcast/wallcast/sources/nowplaying/internal/textfile"
 	"github.com/wallcast/wallcast/sources/nowplaying/internal/upstream"
@@ -58,9 +60,20 @@ func (u Upstream) make(env sources.Env) (line, error) {
 	}
 	switch u.word() {
 	case "icecast":
-		return opened(line{every: icecastEvery, open: func(warn func(error)) (upstream.Upstream, error) {
+		return opened(line{every: max(u.Every, seldom), open: func(warn func(error)) (upstream.Upstream, error) {
 			return icecast.New(icecast.Config{
 				URL: u.Icecast, Mount: u.Mount, User: u.User, Password: u.Password,
+				Every: u.Every, Charset: charset, Network: env.Network, Warn: warn,
+			})
+		}})
+	case "icy":
+		return opened(line{open: func(func(error)) (upstream.Upstream, error) {
+			return icy.New(icy.Config{URL: u.ICY, Charset: charset, Network: env.Network})
+		}})
+	case "shoutcast":
+		return opened(line{every: max(u.Every, seldom), open: func(warn func(error)) (upstream.Upstream, error) {
+			return shoutcast.New(shoutcast.Config{
+				URL: u.Shoutcast, SID: u.SID, User: u.User, Password: u.Password,
 				Every: u.Every, Charset: charset, Network: env.Network, Warn: warn,
 			})
 		}})
@@ -90,9 +103,9 @@ func (u Upstream) make(env sources.Env) (line, error) {
 	return line{push: &push.Config{Secret: u.Secret, Charset: charset, Zone: zone}}, nil
 }
 
-// icecastEvery is how often an Icecast is looked at, at least: seldom, where it
-// says by itself what changes.
-const icecastEvery = 15 * time.Second
+// seldom is how often a streaming server is looked at, at least: one that says by
+// itself what changes is asked less often.
+const seldom = 15 * time.Second
 
 // opened checks that l can be opened.
 func opened(l line) (line, error) {

@@ -55,6 +55,11 @@ func start(t *testing.T, store *sourcetest.Store, s *nowplaying.Settings, env so
 	if err != nil {
 		t.Fatal(err)
 	}
+	return run(t, store, src)
+}
+
+func run(t *testing.T, store *sourcetest.Store, src sources.Source) *running {
+	t.Helper()
 	r := &running{t: t, store: store, log: new(lines)}
 	r.sup = sources.NewSupervisor(store, slog.New(slog.NewTextHandler(r.log, nil)))
 	i := sources.Instance{Name: "jazz", Source: src, To: stream.Subject{Wall: "main", Kind: "message", Key: "jazz"}}
@@ -314,6 +319,44 @@ func TestCovers(t *testing.T) {
 		logo := "/walls/main/art/logo.png"
 		if want := []string{"/walls/main/art/3", "/walls/main/art/6", logo, logo, logo}; !slices.Equal(arts, want) {
 			t.Errorf("the covers are %q, want %q", arts, want)
+		}
+	})
+}
+
+func TestLookup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "now.txt")
+		write(t, path, "A - One")
+		s := settings()
+		s.File = path
+		src, err := s.Source(sources.Env{Name: "jazz"}.Complete())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var sought []string
+		src = nowplaying.WithLookup(src, func(artist, title string) string {
+			sought = append(sought, artist+"|"+title)
+			if time.Sleep(5 * time.Second); title == "Slow" {
+				time.Sleep(time.Minute)
+			}
+			return "https://covers.example/" + title
+		})
+		r := run(t, sourcetest.NewStore(), src)
+		for _, title := range []string{"Untagged", "B - Slow", "C - Three"} {
+			r.pass(20 * time.Second)
+			write(t, path, title)
+		}
+		r.pass(2 * time.Minute)
+		var arts []string
+		for _, c := range r.cards() {
+			arts = append(arts, c.Title+" "+c.Art)
+		}
+		// The cover of B comes when C is on air.
+		if want := []string{"One ", "One https://covers.example/One", "Untagged ", "Slow ", "Three ", "Three https://covers.example/Three"}; !slices.Equal(arts, want) {
+			t.Errorf("the covers are %q, want %q", arts, want)
+		}
+		if want := []string{"A|One", "B|Slow", "C|Three"}; !slices.Equal(sought, want) {
+			t.Errorf("sought were %q, want %q", sought, want)
 		}
 	})
 }

