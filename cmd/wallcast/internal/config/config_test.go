@@ -244,6 +244,9 @@ func TestWhatAllSourcesHave(t *testing.T) {
 	if _, ok := c.Instance("c"); ok {
 		t.Error("there is an instance that is not configured")
 	}
+	if c.Sources[0].Run.(*clock).env.Unmapped || !c.Sources[1].Run.(*clock).env.Unmapped {
+		t.Error("the sources don't know whether they have a map")
+	}
 	for _, other := range []string{
 		strings.Replace(text, "ready", ".", 1),
 		strings.Replace(text, `"x"`, `"y"`, 1),

@@ -45,7 +45,8 @@ func (d *decoder) decodeSource(e entry, s *Source, path []string) {
 			d.fail(setting.key, path, "is a %s already; a source has one type, so make %s another source", s.Type, setting.key.text)
 		default:
 			s.Type = setting.key.text
-			d.decodeSettings(setting, d.types[i], s, append(slices.Clone(path), s.Type))
+			program := e.value.get("map")
+			d.decodeSettings(setting, d.types[i], s, program == nil || program.value.text == "", append(slices.Clone(path), s.Type))
 		}
 	}
 	if s.Type == "" && !d.ended && !d.hasFailed(path) {
@@ -96,14 +97,14 @@ func digestOf(parts ...string) string {
 	return hex.EncodeToString(hash.Sum(nil))
 }
 
-func (d *decoder) decodeSettings(e entry, t sources.Type, s *Source, path []string) {
+func (d *decoder) decodeSettings(e entry, t sources.Type, s *Source, unmapped bool, path []string) {
 	settings := t.New()
 	d.decode(e.value, valueOf(settings), path)
 	if d.ended || d.hasFailed(path) {
 		return // what the settings say of themselves would follow from that
 	}
 	env := d.around
-	env.Name, env.Folder = s.Name, d.folder
+	env.Name, env.Folder, env.Unmapped = s.Name, d.folder, unmapped
 	run, err := settings.Source(env.Complete())
 	var wrong *sources.SettingError
 	switch {
