@@ -128,6 +128,7 @@ func (f *feed) read(body io.Reader) (heard bool) {
 // or of the server, and not of its listeners, who are many.
 func (f *feed) concerns(data string) bool {
 	var event struct {
+		Mount string `json:"mount"` // which newer ones have
 		Crude struct {
 			Trigger string `json:"trigger"`
 			URI     string `json:"uri"`
@@ -136,8 +137,10 @@ func (f *feed) concerns(data string) bool {
 	if json.Unmarshal([]byte(data), &event) != nil {
 		return true // a look does no harm
 	}
-	if uri := strings.TrimRight(event.Crude.URI, "/"); uri != "" && f.session.mount != "" && uri != f.session.mount {
-		return false
+	for _, mount := range []string{event.Mount, event.Crude.URI} {
+		if mount != "" && f.session.mount != "" && strings.TrimRight(mount, "/") != f.session.mount {
+			return false
+		}
 	}
 	return !strings.HasPrefix(event.Crude.Trigger, "listener-") && !strings.HasPrefix(event.Crude.Trigger, "source-listener")
 }

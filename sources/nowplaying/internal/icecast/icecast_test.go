@@ -343,13 +343,14 @@ func TestEventFeed(t *testing.T) {
 		s.plays(2)
 		s.events <- event("e2", "source-listeners-changed", "/a.mp3")
 		s.events <- event("e3", "format-metadata-changed", "/b.mp3")
+		s.events <- "id: e3\r\ndata: {\"type\":\"vc\",\"mount\":\"/b.mp3\",\"vc\":{}}\r\n\r\n"
 		s.events <- ": a comment\r\n\r\n"
 		after(time.Second, "Song 1", 3)
 		s.events <- "" // the connection ends, and what was missed is looked up
 		after(500*time.Millisecond, "Song 2", 4)
 		s.plays(3)
 		after(time.Second, "Song 2", 4)
-		s.events <- event("e4", "source-connect", "/a.mp3") + event("e5", "format-metadata-changed", "/a.mp3")
+		s.events <- event("e4", "source-connect", "/a.mp3") + "id: e5\r\ndata: {\"type\":\"vc\",\"mount\":\"/a.mp3\",\"vc\":{}}\r\n\r\n"
 		after(time.Second, "Song 3", 5)
 		s.plays(4)
 		after(31*time.Second, "Song 4", 6) // now and then also without an event
