@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -248,11 +249,7 @@ func TestPostsAndFallback(t *testing.T) {
 func TestParseOfAPost(t *testing.T) {
 	s := settings()
 	s.Push, s.Secret, s.Name = true, "s3cret", "Jazz FM"
-	src, err := s.Source(sources.Env{Name: "jazz"}.Complete())
-	if err != nil {
-		t.Fatal(err)
-	}
-	receiver := src.(sources.Receiver)
+	receiver := mustSource(t, s).(sources.Receiver)
 	events, err := receiver.Parse(post(`{"artist":"A","title":"One","filename":"/srv/x.mp3"}`))
 	if err != nil || len(events) != 1 || !strings.Contains(string(events[0].Data), `"text":"A - One"`) || strings.Contains(string(events[0].Data), "srv") {
 		t.Errorf("a post makes %v, %v", events, err)
@@ -329,12 +326,8 @@ func TestLookup(t *testing.T) {
 		write(t, path, "A - One")
 		s := settings()
 		s.File = path
-		src, err := s.Source(sources.Env{Name: "jazz"}.Complete())
-		if err != nil {
-			t.Fatal(err)
-		}
 		var sought []string
-		src = nowplaying.WithLookup(src, func(artist, title string) string {
+		src := nowplaying.WithLookup(mustSource(t, s), func(artist, title string) string {
 			sought = append(sought, artist+"|"+title)
 			if time.Sleep(5 * time.Second); title == "Slow" {
 				time.Sleep(time.Minute)
@@ -359,4 +352,52 @@ func TestLookup(t *testing.T) {
 			t.Errorf("sought were %q, want %q", sought, want)
 		}
 	})
+}
+
+// TestLiquidsoapRecording plays what a real Liquidsoap sent, at the pace of then.
+func TestLiquidsoapRecording(t *testing.T) {
+	data, err := os.ReadFile("internal/push/testdata/liquidsoap.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s := settings()
+		s.Push, s.Secret = true, "s3cret"
+		store := sourcetest.NewStore()
+		r := run(t, store, mustSource(t, s))
+		begin := time.Now()
+		for part := range strings.SplitSeq(string(data), "=== t=") {
+			at, request, _ := strings.Cut(part, "\n")
+			seconds, err := strconv.ParseFloat(at, 64)
+			if err != nil {
+				continue
+			}
+			_, body, _ := strings.Cut(request, "\n\n")
+			time.Sleep(time.Until(begin.Add(time.Duration(seconds * float64(time.Second)))))
+			store.Deliver("jazz", post(body))
+		}
+		r.pass(10 * time.Second)
+		once := []string{
+			"Normal Artist - Normal Title", "宇多田ヒカル - 初恋 🎵", `Simon & Garfunkel - Don't; "Stop" & Go`,
+			"NL - Line1 Line2", "First;Second - Duet", "Beyoncé - Déjà Vu",
+		}
+		want := append(slices.Concat(once, once), "Ins Art - Inserted ☕ — title")
+		if got := r.history(); !slices.Equal(got, want) {
+			t.Errorf("the history is %q, want %q", got, want)
+		}
+		for _, c := range r.cards() {
+			if c.State != "playing" && c.State != "stale" {
+				t.Errorf("the state is %s", c.State)
+			}
+		}
+	})
+}
+
+func mustSource(t *testing.T, s *nowplaying.Settings) sources.Source {
+	t.Helper()
+	src, err := s.Source(sources.Env{Name: "jazz"}.Complete())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return src
 }
