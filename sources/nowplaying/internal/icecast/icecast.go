@@ -23,7 +23,7 @@ import (
 
 const (
 	// DefaultEvery and LeastEvery are between two looks at the server.
-	DefaultEvery = 5 * time.Second
+	DefaultEvery = 10 * time.Second
 	LeastEvery   = time.Second
 
 	defaultUser = "admin"
@@ -146,14 +146,14 @@ func (u *server) Watch(ctx context.Context, report func(upstream.Report)) error 
 			if s.tells() && news.begin() {
 				running.Go(func() { news.follow(ctx) })
 			}
+			if news.connected.Load() {
+				wait = max(wait, calm)
+			}
 		default:
 			if failed++; failed == patience || isFinal(err) {
 				return err
 			}
 			wait = min(wait, retryAfter)
-		}
-		if news.connected.Load() {
-			wait = max(wait, calm)
 		}
 		if !pause(ctx, wait, news.wake) {
 			return ctx.Err()

@@ -367,6 +367,36 @@ func TestEventFeed(t *testing.T) {
 	})
 }
 
+// A feed that goes on doesn't make up for a status that isn't to be had.
+func TestEventFeedAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &newer{events: make(chan string)}
+		server := replay.Server(func(ctx context.Context, r *http.Request, w io.Writer) {
+			s.mu.Lock()
+			broken := s.n > 0 && r.URL.Path == "/admin/stats"
+			s.mu.Unlock()
+			if broken {
+				io.WriteString(w, replay.Status("500 Internal Server Error"))
+				return
+			}
+			s.serve(ctx, r, w)
+		})
+		u, err := icecast.New(icecast.Config{URL: "http://radio.example/a.mp3", Password: "secret", Every: 5 * time.Second, Network: server.Network(t)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			time.Sleep(6 * time.Second)
+			s.plays(1)
+			s.events <- event("e1", "format-metadata-changed", "/a.mp3")
+		}()
+		began := time.Now()
+		if err := u.Watch(t.Context(), s.seen); err == nil || !strings.Contains(err.Error(), "500") || time.Since(began) > 9*time.Second {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+	})
+}
+
 func TestNoEventFeed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &newer{status: "403 Forbidden"}
