@@ -63,7 +63,7 @@ func TestFewFiles(t *testing.T) {
 			t.Fatalf("%d files are still open", p.openFiles())
 		}
 	}
-	for range 130 {
+	for range 150 {
 		conn, err := net.Dial("tcp", p.address)
 		if err != nil {
 			t.Fatal(err)

@@ -213,7 +213,7 @@ func highest(samples []soakSample) (h soakSample) {
 // publish publishes small events and large ones, and takes some off again.
 func (s *soaking) publish(ctx context.Context, rng *rand.Rand) {
 	for n := 0; ctx.Err() == nil; n++ {
-		size := rng.IntN(3000)
+		size := 1 + rng.IntN(3000)
 		if n%20 == 0 {
 			size = 50_000 // so that who doesn't read is stuck soon
 		}

@@ -53,10 +53,12 @@ func (p *process) visit(query string, header ...string) *guest {
 		lines += header[i] + ": " + header[i+1] + "\r\n"
 	}
 	fmt.Fprintf(conn, "GET /walls/main/events%s HTTP/1.1\r\nHost: %s\r\n%s\r\n", query, p.address, lines)
+	_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		p.t.Fatal("opening a stream: ", err)
 	}
+	_ = conn.SetReadDeadline(time.Time{})
 	if resp.StatusCode != http.StatusOK {
 		body, _ := io.ReadAll(resp.Body)
 		p.t.Fatalf("a stream is answered %s: %s", resp.Status, body)
