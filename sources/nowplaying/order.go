@@ -3,8 +3,6 @@ package nowplaying
 import (
 	"slices"
 	"time"
-
-	"github.com/wallcast/wallcast/sources/nowplaying/internal/upstream"
 )
 
 const (
@@ -212,6 +210,3 @@ func earliest(all []time.Time) time.Time {
 	}
 	return slices.MinFunc(all, time.Time.Compare)
 }
-
-// quiet reports whether an upstream's state says that nothing is on air.
-func quiet(s upstream.State) bool { return s == upstream.Silent || s == upstream.Offline }

@@ -80,7 +80,8 @@ func (s *station) Run(ctx context.Context, out sources.Output) error {
 	r.restore(time.Now(), out.Cursor())
 	for _, l := range s.lines {
 		if l.push != nil {
-			r.workers.Go(func() { r.receive(ctx, r.done) })
+			after := r.done
+			r.workers.Go(func() { r.receive(ctx, after) })
 			if err := r.catchUp(ctx); err != nil {
 				return err
 			}
