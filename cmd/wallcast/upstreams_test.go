@@ -24,6 +24,10 @@ type shelf struct {
 func (s *shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !strings.HasPrefix(r.UserAgent(), "Wallcast/") {
+		w.WriteHeader(http.StatusForbidden) // who doesn't say who they are
+		return
+	}
 	tag := fmt.Sprintf(`"%d"`, len(s.items))
 	w.Header().Set("ETag", tag)
 	if r.Header.Get("If-None-Match") == tag {

@@ -12,7 +12,7 @@
 // # What is emitted
 //
 // The body, without the white space around it: a JSON object, or else flat text.
-// An array is made events of by the setting map (map: '.items[] | {id: .id, data: .}').
+// An array needs the setting map, to say what events it makes (map: '.[] | {id: .id, data: .}').
 // The body may have 8 MiB there; what goes to the wall is bounded by the wall. In map and only,
 // $about["content-type"] is the answer's content type. A body in another encoding
 // that the content type names becomes UTF-8. An empty body is no answer.
@@ -96,7 +96,9 @@ func (s *Settings) Source(env sources.Env) (sources.Source, error) {
 	case s.Body != "" && s.Method != http.MethodPost:
 		return wrong("body", "a GET has no body; set method: POST")
 	}
-	return &poller{target: target, client: env.Network.Client, method: s.Method, body: s.Body, every: s.Every}, nil
+	return &poller{
+		target: target, client: env.Network.Client, method: s.Method, body: s.Body, every: s.Every, unmapped: env.Unmapped,
+	}, nil
 }
 
 // poller asks one address.
@@ -106,6 +108,8 @@ type poller struct {
 	method string
 	body   string
 	every  time.Duration
+
+	unmapped bool
 }
 
 var _ sources.Checker = (*poller)(nil)
@@ -158,6 +162,10 @@ func (p *poller) Run(ctx context.Context, out sources.Output) error {
 			return answer.Wait, nil
 		}
 		last = next
+		if p.unmapped && data[0] == '[' && json.Valid(data) {
+			out.Warn(fmt.Errorf("the answer of %s is a JSON array; say with map what events it makes, as in map: '.[]'", p.target.Host()))
+			return answer.Wait, nil
+		}
 		return answer.Wait, p.emit(ctx, out, data, answer.Type, next)
 	})
 }

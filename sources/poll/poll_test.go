@@ -98,6 +98,11 @@ func run(t *testing.T, store *sourcetest.Store, s *poll.Settings) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return runSource(t, store, src)
+}
+
+func runSource(t *testing.T, store *sourcetest.Store, src sources.Source) *running {
+	t.Helper()
 	sup := sources.NewSupervisor(store, slog.New(slog.DiscardHandler))
 	if err := sup.Apply([]sources.Instance{{Name: "test", Source: src, To: stream.Subject{Wall: "main"}}}); err != nil {
 		t.Fatal(err)
@@ -178,6 +183,20 @@ func TestChanges(t *testing.T) {
 	s := settings(u)
 	s.URL += "&another"
 	run(t, store, s).shown("one", "café", "café")
+}
+
+func TestAnArrayWithoutAMapIsAWarning(t *testing.T) {
+	u := newUpstream(t)
+	u.say(`[1, 2]`)
+	src, err := settings(u).Source(sources.Env{Name: "test", Unmapped: true}.Complete())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := runSource(t, sourcetest.NewStore(), src)
+	r.warns("say with map what events it makes")
+	u.say(`{"n": 1}`)
+	r.shown(`{"n": 1}`)
+	r.warns("")
 }
 
 func TestPost(t *testing.T) {

@@ -57,7 +57,7 @@
 //	      headers: {Authorization: "Bearer ${MASTODON_TOKEN}"}
 //	      events: {update: post, status.update: post}
 //	    map: |
-//	      {key: .id, id: null,
+//	      {key: .id,
 //	       data: {text: (.content | gsub("<[^>]+>"; " ")), url, time: .created_at,
 //	              author: {name: .account.display_name, url: .account.url}}}
 //	    to: wall.main.post
