@@ -92,12 +92,6 @@ func (s *Store) PutDelivery(ctx context.Context, source string, d sources.Delive
 
 // NextDelivery implements sources.Store.
 func (s *Store) NextDelivery(ctx context.Context, source string, after uint64) (sources.Delivery, error) {
-	news := make(chan *nats.Msg, 1)
-	sub, err := s.nc.ChanSubscribe(newsPrefix+"."+source, news)
-	if err != nil {
-		return sources.Delivery{}, fmt.Errorf("waiting for a delivery: %w", explain(err))
-	}
-	defer func() { _ = sub.Unsubscribe() }() // fails only where the connection has ended
 	hooks, err := s.js.Stream(ctx, hooksStream)
 	if err != nil {
 		return sources.Delivery{}, fmt.Errorf("waiting for a delivery: %w", explain(err))
@@ -106,13 +100,24 @@ func (s *Store) NextDelivery(ctx context.Context, source string, after uint64) (
 		s.log.Warn("the store of deliveries is older than what was done of it; going on with what comes now", "source", source)
 		after = last
 	}
-	for {
-		msg, err := hooks.GetMsg(ctx, after+1, jetstream.WithGetMsgSubject(hookPrefix+"."+source))
-		if err == nil {
-			return deliveryOf(msg)
+	d, err := nextDelivery(ctx, hooks, source, after)
+	if !errors.Is(err, stream.ErrNotFound) {
+		return d, err
+	}
+	news := make(chan struct{}, 1)
+	sub, err := s.nc.Subscribe(newsPrefix+"."+source, func(*nats.Msg) {
+		select {
+		case news <- struct{}{}:
+		default: // it is told already
 		}
-		if !errors.Is(err, jetstream.ErrMsgNotFound) {
-			return sources.Delivery{}, fmt.Errorf("reading a delivery: %w", explain(err))
+	})
+	if err != nil {
+		return sources.Delivery{}, fmt.Errorf("waiting for a delivery: %w", explain(err))
+	}
+	defer func() { _ = sub.Unsubscribe() }() // fails only where the connection has ended
+	for {
+		if d, err = nextDelivery(ctx, hooks, source, after); !errors.Is(err, stream.ErrNotFound) {
+			return d, err
 		}
 		wait := time.NewTimer(deliveryWait)
 		select {
@@ -125,6 +130,18 @@ func (s *Store) NextDelivery(ctx context.Context, source string, after uint64) (
 			return sources.Delivery{}, err
 		}
 	}
+}
+
+// nextDelivery returns the next that is held, or ErrNotFound.
+func nextDelivery(ctx context.Context, hooks jetstream.Stream, source string, after uint64) (sources.Delivery, error) {
+	msg, err := hooks.GetMsg(ctx, after+1, jetstream.WithGetMsgSubject(hookPrefix+"."+source))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return sources.Delivery{}, stream.ErrNotFound
+	}
+	if err != nil {
+		return sources.Delivery{}, fmt.Errorf("reading a delivery: %w", explain(err))
+	}
+	return deliveryOf(msg)
 }
 
 func deliveryOf(msg *jetstream.RawStreamMsg) (sources.Delivery, error) {
