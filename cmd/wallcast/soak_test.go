@@ -184,6 +184,12 @@ func (s *soaking) metrics() map[string]int {
 	return parseMetrics(string(text))
 }
 
+// openFiles counts what the program has open; 0 where the system does not show it.
+func (p *process) openFiles() int {
+	entries, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid))
+	return len(entries)
+}
+
 // check compares the first third of the samples with the last.
 func (s *soaking) check(all []soakSample) {
 	third := max(1, len(all)/3)
