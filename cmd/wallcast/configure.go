@@ -6,12 +6,16 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/spf13/pflag"
 
 	"github.com/wallcast/wallcast/cmd/wallcast/internal/access"
 	"github.com/wallcast/wallcast/cmd/wallcast/internal/config"
+	"github.com/wallcast/wallcast/sources"
 	"github.com/wallcast/wallcast/stream"
 )
 
@@ -74,16 +78,68 @@ func keeps(path string) error {
 	return fmt.Errorf("%s is there already, and is left as it is; move it away first", path)
 }
 
-func setupCheck(*pflag.FlagSet) func(context.Context, *invocation) error {
-	return func(_ context.Context, inv *invocation) error {
+const checkHelp = `
+An error is something that can't work: a wrong setting, jq or address. It is shown
+with its line, and the exit code is 1. A warning is something that is not there
+now and may be later: a file, or a server that does not answer within 5 seconds.`
+
+// checkTime is how long the sources may look for what they read from.
+const checkTime = 5 * time.Second
+
+func setupCheck(flags *pflag.FlagSet) func(context.Context, *invocation) error {
+	strict := flags.Bool("strict", false, "take warnings for errors")
+	offline := flags.Bool("offline", false, "look at the configuration alone, and at nothing that it names")
+	return func(ctx context.Context, inv *invocation) error {
 		cfg, err := inv.load()
 		if err != nil {
 			return err
+		}
+		var warnings []error
+		if !*offline {
+			warnings = lookAround(ctx, cfg)
+		}
+		if *strict && len(warnings) > 0 {
+			return errors.Join(warnings...)
+		}
+		for _, warning := range warnings {
+			fmt.Fprintln(inv.stderr, "warning:", warning)
 		}
 		fmt.Fprintf(inv.stdout, "%s is good: %s, %s, %s\n", inv.configPath(),
 			count(len(cfg.Walls), "wall"), count(len(cfg.Sources), "source"), count(len(cfg.Tokens), "token"))
 		return nil
 	}
+}
+
+// lookAround lets all sources look for what they read from, and returns what
+// they miss, in their order.
+func lookAround(ctx context.Context, cfg *config.Config) []error {
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	found := make([]error, len(cfg.Sources))
+	var looking sync.WaitGroup
+	for i, s := range cfg.Sources {
+		if checker, ok := s.Run.(sources.Checker); ok {
+			looking.Go(func() { found[i] = missing(cfg, s, checker.Check(ctx)) })
+		}
+	}
+	looking.Wait()
+	return slices.DeleteFunc(found, func(err error) bool { return err == nil })
+}
+
+// missing gives what a source misses its place in the configuration.
+func missing(cfg *config.Config, s config.Source, err error) error {
+	if err == nil {
+		return nil
+	}
+	path := []string{"sources", s.Name, s.Type}
+	var setting *sources.SettingError
+	if errors.As(err, &setting) {
+		path, err = append(path, strings.Split(setting.Setting, ".")...), setting.Err
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("no answer within %v", checkTime)
+	}
+	return cfg.Errorf(path, "has a problem: %s", oneLine(err.Error()))
 }
 
 func (inv *invocation) configPath() string {

@@ -75,18 +75,29 @@ func (d *decoder) compile(e entry, s *Source, path []string) {
 		return
 	}
 	program, err := jq.Compile(settings)
-	var wrong *jq.Error
-	if !errors.As(err, &wrong) {
+	if err == nil {
 		s.Program = program
 		return
 	}
-	if at := e.value.get(wrong.Setting); at != nil && !d.hasFailed(below(path, wrong.Setting)) {
-		place := at.value
-		if !wrong.Ready {
-			place = d.file.within(place, wrong.Offset)
+	for _, one := range []jq.Settings{{Only: s.Only}, {Map: s.Map, Maps: settings.Maps}} {
+		_, err := jq.Compile(one)
+		var wrong *jq.Error
+		if errors.As(err, &wrong) {
+			d.failProgram(e, below(path, wrong.Setting), wrong)
 		}
-		d.fail(place, below(path, wrong.Setting), "is no jq program: %v", wrong.Err)
 	}
+}
+
+func (d *decoder) failProgram(e entry, path []string, wrong *jq.Error) {
+	at := e.value.get(wrong.Setting)
+	if at == nil || d.hasFailed(path) {
+		return
+	}
+	place := at.value
+	if !wrong.Ready {
+		place = d.file.within(place, wrong.Offset)
+	}
+	d.fail(place, path, "is no jq program: %v", wrong.Err)
 }
 
 func digestOf(parts ...string) string {

@@ -1,0 +1,405 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/wallcast/wallcast/cmd/wallcast/internal/access"
+	"github.com/wallcast/wallcast/cmd/wallcast/internal/config"
+	"github.com/wallcast/wallcast/sources"
+	"github.com/wallcast/wallcast/stream"
+)
+
+const tryHelp = `
+It runs a source of wallcast.yaml once, stores nothing, and shows each event with
+its card. The program need not run, and may. The source begins as it would the
+very first time.
+
+A source that others post to gets its payload from standard input, without a
+check of signatures:
+
+  wallcast try github --header "X-GitHub-Event: push" < payload.json`
+
+func setupTry(flags *pflag.FlagSet) func(context.Context, *invocation) error {
+	t := &trial{}
+	limit := flags.String("for", "10s", "stop after this `TIME`")
+	flags.IntVar(&t.most, "events", 10, "stop after `N` events of the source")
+	flags.BoolVar(&t.html, "html", false, "show the HTML of the cards")
+	flags.BoolVar(&t.json, "json", false, "print each event as a line of JSON")
+	headers := flags.StringArrayP("header", "H", nil, "a `HEADER` that comes with the payload, as in \"X-GitHub-Event: push\"; may be given several times")
+	flags.StringVar(&t.delivery.Method, "method", http.MethodPost, "the payload's HTTP `METHOD`")
+	flags.StringVar(&t.delivery.Query, "query", "", "the `QUERY` of the payload's address, as in a=1&b=2")
+	return func(ctx context.Context, inv *invocation) error {
+		if len(inv.args) != 1 {
+			return usagef("wallcast try takes the NAME of a source")
+		}
+		span, err := config.ParseDuration(*limit)
+		if err != nil {
+			return usagef("--for %v, not %q", err, *limit)
+		}
+		if t.most < 1 || span <= 0 {
+			return usagef("--events and --for want at least 1")
+		}
+		if t.delivery.Header, err = parseHeaders(*headers); err != nil {
+			return err
+		}
+		cfg, err := inv.load()
+		if err != nil {
+			return err
+		}
+		instance, ok := cfg.Instance(inv.args[0])
+		if !ok {
+			return usagef("%s has no source %q; it has %s", inv.configPath(), inv.args[0], sourceNames(cfg))
+		}
+		t.site, t.instance, t.program = newSite(cfg, nil), instance, programOf(cfg, instance.Name)
+		t.out, t.notes = inv.stdout, inv.stderr
+		return t.run(ctx, inv.stdin, span)
+	}
+}
+
+func parseHeaders(lines []string) (http.Header, error) {
+	header := http.Header{}
+	for _, line := range lines {
+		name, value, ok := strings.Cut(line, ":")
+		if !ok || strings.TrimSpace(name) == "" {
+			return nil, usagef("--header wants a name, a colon and a value, not %q", line)
+		}
+		header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
+	}
+	return header, nil
+}
+
+func sourceNames(cfg *config.Config) string {
+	var names []string
+	for _, s := range cfg.Sources {
+		names = append(names, s.Name)
+	}
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+// condition is a source's only, asked by itself.
+type condition interface {
+	Passes(ctx context.Context, e sources.Event) (bool, error)
+}
+
+func programOf(cfg *config.Config, name string) condition {
+	for _, s := range cfg.Sources {
+		if s.Name == name && s.Program != nil {
+			return s.Program
+		}
+	}
+	return nil
+}
+
+// trial is one run of a source that stores nothing. It is the source's Output.
+type trial struct {
+	most       int
+	html, json bool
+	delivery   sources.Delivery // what comes with a payload
+
+	site     *site
+	instance sources.Instance
+	program  condition // nil for a source without map and only
+	out      io.Writer
+	notes    io.Writer
+
+	turn    chan struct{} // holds one token; events are shown one after another
+	stop    context.CancelFunc
+	emitted int
+	made    int
+	where   []string       // subjects of what was made, in the order of the first
+	counts  map[string]int // by subject
+	warning string
+}
+
+func (t *trial) run(ctx context.Context, stdin io.Reader, span time.Duration) error {
+	t.turn, t.counts = make(chan struct{}, 1), map[string]int{}
+	t.turn <- struct{}{}
+	ctx, t.stop = context.WithTimeout(ctx, span)
+	defer t.stop()
+	var err error
+	if receiver, ok := t.instance.Source.(sources.Receiver); ok {
+		err = t.receive(ctx, receiver, stdin)
+	} else {
+		err = t.watch(ctx, span)
+	}
+	if err != nil {
+		return err
+	}
+	t.sum()
+	return nil
+}
+
+// watch runs the source.
+func (t *trial) watch(ctx context.Context, span time.Duration) error {
+	err := t.runSource(ctx)
+	switch {
+	case ctx.Err() != nil && (err == nil || errors.Is(err, ctx.Err())):
+		if t.emitted < t.most {
+			fmt.Fprintf(t.notes, "it was watched for %v\n", span)
+		}
+		if t.emitted == 0 && t.warning == "" {
+			t.explain()
+		}
+	case err != nil:
+		return fmt.Errorf("the source failed, and would be run again: %w", err)
+	default:
+		fmt.Fprintln(t.notes, "the source has nothing more to emit")
+	}
+	return nil
+}
+
+// explain looks why no event came.
+func (t *trial) explain() {
+	checker, ok := t.instance.Source.(sources.Checker)
+	if !ok {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), checkTime)
+	defer cancel()
+	if err := checker.Check(ctx); err != nil {
+		t.Warn(err)
+	}
+}
+
+func (t *trial) runSource(ctx context.Context) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			fmt.Fprintf(t.notes, "%s\n", debug.Stack())
+			err = fmt.Errorf("it crashed: %v", p)
+		}
+	}()
+	return t.instance.Source.Run(ctx, t)
+}
+
+// receive gives the source a payload as if it had been posted.
+func (t *trial) receive(ctx context.Context, receiver sources.Receiver, stdin io.Reader) error {
+	if f, ok := stdin.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+			fmt.Fprintln(t.notes, "reading a payload from standard input; Ctrl-D ends it")
+		}
+	}
+	limit := receiver.Hook().Limit
+	if limit == 0 {
+		limit = defaultHookLimit
+	}
+	body, err := io.ReadAll(io.LimitReader(stdin, limit+1))
+	switch {
+	case err != nil:
+		return fmt.Errorf("reading the payload: %w", err)
+	case int64(len(body)) > limit:
+		return fmt.Errorf("the payload is larger than the %d bytes that the hook accepts", limit)
+	}
+	d := t.delivery
+	d.Number, d.Time, d.From, d.Body = 1, time.Now(), "127.0.0.1", body
+	if d.Header.Get("Content-Type") == "" && json.Valid(body) {
+		d.Header.Set("Content-Type", "application/json")
+	}
+	events, err := receiver.Parse(d)
+	if err != nil {
+		return fmt.Errorf("the hook would refuse this: %w", err)
+	}
+	for _, e := range events {
+		if err := t.Emit(ctx, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Cursor implements sources.Output: there is none, as before the first run.
+func (t *trial) Cursor() json.RawMessage { return nil }
+
+// SaveCursor implements sources.Output.
+func (t *trial) SaveCursor(ctx context.Context, _ json.RawMessage) error { return ctx.Err() }
+
+// Warn implements sources.Output.
+func (t *trial) Warn(err error) {
+	<-t.turn
+	defer func() { t.turn <- struct{}{} }()
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if text != t.warning && text != "" {
+		fmt.Fprintln(t.notes, "warning:", text)
+	}
+	t.warning = text
+}
+
+// Delivery implements sources.Output: none comes by itself.
+func (t *trial) Delivery(ctx context.Context, _ uint64) (sources.Delivery, error) {
+	<-ctx.Done()
+	return sources.Delivery{}, ctx.Err()
+}
+
+// Log implements sources.Output.
+func (t *trial) Log() *slog.Logger {
+	return slog.New(slog.NewTextHandler(t.notes, &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
+// Emit implements sources.Output.
+func (t *trial) Emit(ctx context.Context, e sources.Event) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.turn:
+	}
+	defer func() { t.turn <- struct{}{} }()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if e.Time.IsZero() {
+		e.Time = time.Now()
+	}
+	if t.emitted++; t.emitted >= t.most {
+		defer t.stop()
+	}
+	made, err := t.instance.Made(ctx, e)
+	if err != nil {
+		return t.unmade(ctx, e, err)
+	}
+	if len(made) == 0 {
+		return t.dropped(ctx, e)
+	}
+	var refused error
+	for _, m := range made {
+		if err := t.show(m); err != nil {
+			refused = &sources.EventError{Err: err}
+		}
+	}
+	return refused
+}
+
+func (t *trial) unmade(ctx context.Context, e sources.Event, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	fmt.Fprintf(t.notes, "of %s\n", excerpt(e.Data))
+	return &sources.EventError{Err: err}
+}
+
+// dropped says why nothing was made of an event.
+func (t *trial) dropped(ctx context.Context, e sources.Event) error {
+	why := "map makes nothing of it"
+	if passes, err := t.program.Passes(ctx, e); err == nil && !passes {
+		why = "only says no to it"
+	}
+	_, err := fmt.Fprintf(t.notes, "%s: %s\n", why, excerpt(e.Data))
+	return err
+}
+
+// excerpt is the beginning of a payload on one line.
+func excerpt(data []byte) string {
+	const most = 200
+	text := oneLine(stream.Text(data))
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most]) + "…"
+	}
+	return text
+}
+
+// sum says what would have been stored.
+func (t *trial) sum() {
+	switch {
+	case t.emitted == 0:
+		fmt.Fprintln(t.notes, "no event came")
+		return
+	case t.made == 0:
+		fmt.Fprintf(t.notes, "%s came, and nothing would be stored\n", count(t.emitted, "event"))
+		return
+	}
+	var parts []string
+	for _, subject := range t.where {
+		parts = append(parts, fmt.Sprintf("%d as %s", t.counts[subject], subject))
+	}
+	what := "would be stored"
+	if t.instance.Hold {
+		what = "would wait for a moderator"
+	}
+	fmt.Fprintf(t.notes, "%s %s: %s\n", count(t.made, "event"), what, strings.Join(parts, ", "))
+	if r := access.Rate(t.instance.Rate); r.Events > 0 {
+		fmt.Fprintf(t.notes, "no more than %s are stored; others wait\n", r)
+	}
+}
+
+// show prints an event that would be stored, or says why it would not.
+func (t *trial) show(e sources.Event) error {
+	subject, err := t.instance.Subject(e)
+	if err != nil {
+		return err
+	}
+	wall, _ := t.site.wall(subject.Wall)
+	if limit := int(wall.config.Payload); limit > 0 && len(e.Data) > limit {
+		return fmt.Errorf("%w: it has %d bytes, and the wall %s takes %d", stream.ErrTooLarge, len(e.Data), subject.Wall, limit)
+	}
+	t.made++
+	if t.counts[subject.String()]++; t.counts[subject.String()] == 1 {
+		t.where = append(t.where, subject.String())
+	}
+	card, err := t.site.card(stream.Event{
+		ID: stream.ID{Epoch: "try", Seq: uint64(t.made)}, Subject: subject, Time: e.Time, Source: t.instance.Name, Data: e.Data,
+	})
+	if err != nil {
+		return err
+	}
+	if t.json {
+		return t.showJSON(e, subject, card)
+	}
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%s\n", subject)
+	if e.ID != "" {
+		fmt.Fprintf(&b, "  id    %s\n", oneLine(e.ID))
+	}
+	fmt.Fprintf(&b, "  time  %s\n  data  %s\n", e.Time.UTC().Format(time.RFC3339), oneLine(stream.Text(e.Data)))
+	label := "  card  "
+	text := cardText(card)
+	if t.html {
+		text = []string{string(card)}
+	}
+	for _, line := range text {
+		fmt.Fprintf(&b, "%s%s\n", label, line)
+		label = "        "
+	}
+	b.WriteByte('\n')
+	_, err = t.out.Write(b.Bytes())
+	return err
+}
+
+// shown is an event as --json prints it.
+type shown struct {
+	Subject string    `json:"subject"`
+	ID      string    `json:"id,omitempty"`
+	Time    time.Time `json:"time"`
+	Data    any       `json:"data"`
+	Hold    bool      `json:"hold,omitempty"`
+	HTML    string    `json:"html,omitempty"`
+}
+
+func (t *trial) showJSON(e sources.Event, subject stream.Subject, card []byte) error {
+	s := shown{Subject: subject.String(), ID: e.ID, Time: e.Time.UTC(), Data: stream.Text(e.Data), Hold: t.instance.Hold}
+	if stream.IsObject(e.Data) {
+		s.Data = json.RawMessage(e.Data)
+	}
+	if t.html {
+		s.HTML = string(card)
+	}
+	encoder := json.NewEncoder(t.out)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(s)
+}
