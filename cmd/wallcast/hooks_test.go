@@ -49,27 +49,34 @@ func (p *process) deliver(hook, id, body, secret string) (int, string, error) {
 // history returns the payloads that the wall holds.
 func (p *process) history() []string {
 	p.t.Helper()
-	req, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, p.url+"/walls/main/events?last=1000", nil)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	req.Header.Set("Accept", "application/json")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	var answer struct {
-		Events []struct{ Data json.RawMessage }
-	}
-	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
-		p.t.Fatal(err)
-	}
 	var all []string
-	for _, e := range answer.Events {
-		all = append(all, string(e.Data))
+	for query := "last=100000"; ; {
+		req, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, p.url+"/walls/main/events?"+query, nil)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		req.Header.Set("Accept", "application/json")
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		var answer struct {
+			Events []struct{ Data json.RawMessage }
+			Next   string
+		}
+		err = json.NewDecoder(resp.Body).Decode(&answer)
+		resp.Body.Close()
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		if len(answer.Events) == 0 {
+			return all
+		}
+		for _, e := range answer.Events {
+			all = append(all, string(e.Data))
+		}
+		query = "lastEventId=" + answer.Next
 	}
-	return all
 }
 
 // awaitHistory waits until the wall holds so many events.
@@ -213,56 +220,68 @@ func mustNotHold(t *testing.T, folder, text string) {
 // TestDeliveriesThroughCrashes kills the program in the midst of deliveries. The
 // sender tries again until it is told that a delivery was taken, as senders do.
 func TestDeliveriesThroughCrashes(t *testing.T) {
-	const deliveries = 60
+	const kills, atOnce = 6, 4
 	folder, address := t.TempDir(), freeAddress(t)
-	configuration := `
+	p := serveConfig(t, folder, address, `
 sources:
   github:
-    webhook: {verify: github, secret: ` + hookSecret + `}
+    webhook: {verify: github, secret: `+hookSecret+`}
     map: '{data: {n: .n, part: (1, 2, 3)}}'
     to: wall.main.push
-`
-	p := serveConfig(t, folder, address, configuration)
-	var current sync.Mutex // held while the program is down
-	ended := make(chan struct{})
-	random := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))
-	go func() {
-		defer close(ended)
-		for n := range deliveries {
-			body, id := fmt.Sprintf(`{"n":%d}`, n), fmt.Sprint("delivery ", n)
-			for t.Context().Err() == nil {
-				if status, _, err := p.deliver("github", id, body, hookSecret); err == nil && status < 300 {
-					break
+`)
+	var up sync.RWMutex // held for writing while the program is down
+	enough := make(chan struct{})
+	var senders sync.WaitGroup
+	var sent [atOnce]int
+	for sender := range atOnce {
+		senders.Go(func() {
+			for {
+				select {
+				case <-enough:
+					return
+				default:
 				}
-				current.Lock() // wait for the next start
-				current.Unlock()
+				body := fmt.Sprintf(`{"n":"%d.%d"}`, sender, sent[sender])
+				for {
+					up.RLock()
+					status, answer, err := p.deliver("github", body, body, hookSecret)
+					up.RUnlock()
+					if err == nil && status < 300 {
+						break
+					}
+					if err == nil && status < 500 || t.Context().Err() != nil {
+						t.Errorf("the delivery %s was answered %d %s", body, status, answer)
+						return
+					}
+				}
+				sent[sender]++
 			}
-		}
-	}()
-	kills := 0
-	for running := true; running; {
-		select {
-		case <-ended:
-			running = false
-		case <-time.After(time.Duration(random.IntN(150)) * time.Millisecond):
-			current.Lock()
-			p.kill()
-			kills++
-			next := launchProgram(t, folder, address, "serve")
-			next.awaitReady()
-			p.cmd, p.said, p.ended = next.cmd, next.said, next.ended
-			current.Unlock()
-		}
+		})
 	}
+	for range kills {
+		time.Sleep(time.Duration(50+rand.IntN(150)) * time.Millisecond) // any moment will do
+		p.kill()                                                        // in the midst of requests
+		up.Lock()
+		next := launchProgram(t, folder, address, "serve")
+		next.awaitReady()
+		p.cmd, p.said, p.ended = next.cmd, next.said, next.ended
+		up.Unlock()
+	}
+	close(enough)
+	senders.Wait()
 	var want []string
-	for n := range deliveries {
-		for part := 1; part <= 3; part++ {
-			want = append(want, fmt.Sprintf(`{"n":%d,"part":%d}`, n, part))
+	for sender, n := range sent {
+		for i := range n {
+			for part := 1; part <= 3; part++ {
+				want = append(want, fmt.Sprintf(`{"n":"%d.%d","part":%d}`, sender, i, part))
+			}
 		}
 	}
 	got := p.awaitHistory(len(want))
+	slices.Sort(got)
+	slices.Sort(want)
 	if !slices.Equal(got, want) {
-		t.Errorf("after %d kills the wall has %d events\n%q\nwant %d", kills, len(got), got, len(want))
+		t.Errorf("of %d deliveries with three events each the wall has %d events", len(want)/3, len(got))
 	}
-	t.Logf("%d kills", kills)
+	t.Logf("%d deliveries, %d kills", len(want)/3, kills)
 }
