@@ -291,3 +291,32 @@ func (p *process) link(wall, life, authorization string) string {
 	}
 	return grant
 }
+
+// How many there are is known as a metric and in JSON; the stream tells it in wall:ping.
+func TestViewersAreCounted(t *testing.T) {
+	p := serveConfig(t, t.TempDir(), freeAddress(t), "walls: {main: {}, quiet: {}}\n")
+	var in []*guest
+	for range 3 {
+		g := p.visit("")
+		if !g.isIn() {
+			t.Fatal("a viewer is not let in")
+		}
+		in = append(in, g)
+	}
+	counted := func(n int) bool {
+		_, answer := p.status("/control/walls", http.StatusOK)
+		_, metrics := p.status("/metrics", http.StatusOK)
+		return strings.TrimSpace(answer) == fmt.Sprintf(`{"walls":[{"wall":"main","viewers":%d},{"wall":"quiet","viewers":0}]}`, n) &&
+			strings.Contains(metrics, fmt.Sprintf("wallcast_viewers{wall=\"main\"} %d\nwallcast_viewers{wall=\"quiet\"} 0\n", n))
+	}
+	if !counted(3) {
+		t.Error("three viewers are not told of")
+	}
+	in[0].conn.Close()
+	in[1].conn.Close()
+	for began := time.Now(); !counted(1); time.Sleep(10 * time.Millisecond) {
+		if time.Since(began) > 10*time.Second {
+			t.Fatal("viewers who have left are still told of")
+		}
+	}
+}
