@@ -371,7 +371,7 @@ func (p *program) drain(ctx context.Context) error {
 
 func (p *program) serveHTTP(l net.Listener) error {
 	if p.certificate.Load() != nil {
-		l = sse.NewTLSListener(l, p.http.TLSConfig)
+		l = p.streams.ListenTLS(l, p.http.TLSConfig)
 	}
 	err := p.http.Serve(l)
 	if errors.Is(err, http.ErrServerClosed) {

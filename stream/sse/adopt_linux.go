@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -34,6 +33,7 @@ func (s *Server) adopt(c *connection, v *viewer, rep representation, done func()
 	if err != nil {
 		return c.own(conn), false
 	}
+	s.tune(beneath)
 	_ = beneath.Close() // its socket stays open, as fd
 	adopted := &client{viewer: *v, rep: rep, kinds: strings.Join(v.filter, ","), fd: fd, done: done}
 	if over != nil {
@@ -57,26 +57,35 @@ func layers(conn net.Conn) (beneath net.Conn, over *tls.Conn) {
 // descriptor returns a descriptor of a TCP connection that the Go runtime knows
 // nothing of and that doesn't block.
 func descriptor(conn net.Conn) (int, error) {
-	tcp, ok := conn.(*net.TCPConn)
-	if !ok {
-		return -1, unix.ENOTSUP
-	}
-	raw, err := tcp.SyscallConn()
-	if err != nil {
-		return -1, err
-	}
-	var fd int
+	fd := -1
 	var dupErr error
-	err = raw.Control(func(old uintptr) { fd, dupErr = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0) })
+	err := withDescriptor(conn, func(old int) { fd, dupErr = unix.FcntlInt(uintptr(old), unix.F_DUPFD_CLOEXEC, 0) })
 	return fd, errors.Join(err, dupErr)
 }
 
-// tune lets the kernel find out that a viewer is gone, and keeps it from
-// holding megabytes for one that reads slowly.
-func tune(fd int, timeout time.Duration) {
-	// A system that does not know them serves as well, if not so thriftily.
-	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(timeout.Milliseconds()))
-	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsentLimit)
+// withDescriptor calls f with the descriptor of a TCP connection.
+func withDescriptor(conn net.Conn, f func(fd int)) error {
+	tcp, ok := conn.(*net.TCPConn)
+	if !ok {
+		return unix.ENOTSUP
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return raw.Control(func(fd uintptr) { f(int(fd)) })
+}
+
+// tune lets the kernel find out that a client is gone, and keeps it from holding
+// megabytes for one that reads slowly.
+func (s *Server) tune(conn net.Conn) {
+	// One that is no TCP connection, and a system that does not know the options,
+	// serve as well, if not so thriftily.
+	_ = withDescriptor(conn, func(fd int) {
+		timeout := 2 * s.cfg.WriteTimeout
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(timeout.Milliseconds()))
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsentLimit)
+	})
 }
 
 // writers are the writers of a Server, started when the first viewer comes.

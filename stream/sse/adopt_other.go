@@ -2,6 +2,8 @@
 
 package sse
 
+import "net"
+
 // writers exist on Linux only. Elsewhere each viewer has a goroutine.
 type writers struct{}
 
@@ -9,3 +11,6 @@ type writers struct{}
 func (s *Server) adopt(c *connection, v *viewer, rep representation, done func()) (*connection, bool) {
 	return c, false
 }
+
+// tune leaves the connection as the system has it.
+func (s *Server) tune(net.Conn) {}

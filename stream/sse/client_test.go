@@ -124,10 +124,10 @@ func serve(t *testing.T, cfg sse.Config) *site {
 	}))
 	switch way {
 	case "writers over TLS":
-		startTLS(s.http)
+		startTLS(s.http, s.Server)
 	case "HTTP/2":
 		s.http.EnableHTTP2 = true
-		startTLS(s.http)
+		startTLS(s.http, s.Server)
 	default:
 		s.http.Start()
 	}

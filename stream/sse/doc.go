@@ -112,7 +112,7 @@
 // Over HTTP/1.1, the request's goroutine finds out where the viewer begins and
 // sends the opening of the stream. Then it takes the connection from the HTTP
 // server and gives its descriptor to one of a few writers, one per processor; of a
-// connection over TLS also its keys (see [NewTLSListener]). Goroutine, buffers and
+// connection over TLS also its keys (see [Server.ListenTLS]). Goroutine, buffers and
 // all that the Go runtime holds of the connection are free; what stays is a client.
 //
 // A writer is one goroutine with an inbox: new clients, feeds that have news,

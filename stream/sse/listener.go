@@ -11,17 +11,17 @@ import (
 // handshakeTimeout bounds a TLS handshake.
 const handshakeTimeout = 10 * time.Second
 
-// NewTLSListener is [tls.NewListener] for servers of event streams. The
-// connections that it accepts are of the type *tls.Conn and have done their
-// handshake; give them to [http.Server.Serve]. config.NextProtos says whether
-// HTTP/2 is spoken. Over HTTP/1.1, the streams of a Server on such connections
-// take no goroutine and no buffer. Over HTTP/2 the goroutines that the HTTP
-// server has for a connection stay smaller.
+// ListenTLS is [tls.NewListener] for HTTP servers of s. The connections that it
+// accepts are of the type *tls.Conn and have done their handshake; give them to
+// [http.Server.Serve]. config.NextProtos says whether HTTP/2 is spoken. Over
+// HTTP/1.1 event streams on such connections take no goroutine and no buffer;
+// over HTTP/2 the goroutines of a connection stay smaller. A client that vanishes
+// is found as [Config].WriteTimeout says, whichever of them it speaks.
 //
-// A handshake takes 10 s at most and holds up no other. The one that has failed
-// is for the HTTP server to see. Close ends the handshakes under way.
-func NewTLSListener(inner net.Listener, config *tls.Config) net.Listener {
-	l := &tlsListener{Listener: inner, config: config.Clone(), done: make(chan accepted)}
+// A handshake takes 10 s at most and holds up no other. One that has failed is
+// for the HTTP server to see. Close ends the handshakes under way.
+func (s *Server) ListenTLS(inner net.Listener, config *tls.Config) net.Listener {
+	l := &tlsListener{Listener: inner, server: s, config: config.Clone(), done: make(chan accepted)}
 	l.serving, l.stop = context.WithCancel(context.Background())
 	l.running.Go(l.run)
 	return l
@@ -29,6 +29,7 @@ func NewTLSListener(inner net.Listener, config *tls.Config) net.Listener {
 
 type tlsListener struct {
 	net.Listener
+	server  *Server
 	config  *tls.Config
 	done    chan accepted
 	serving context.Context // until Close
@@ -60,6 +61,7 @@ func (l *tlsListener) run() {
 // shake does the handshake, on a goroutine that ends with it: what it leaves of
 // its stack would stay with the goroutine of an HTTP/2 connection.
 func (l *tlsListener) shake(conn net.Conn) net.Conn {
+	l.server.tune(conn)
 	secure := tls.Server(&wire{conn}, l.config)
 	ctx, cancel := context.WithTimeout(l.serving, handshakeTimeout)
 	defer cancel()

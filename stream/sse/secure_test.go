@@ -21,8 +21,8 @@ import (
 	"github.com/wallcast/wallcast/stream/sse"
 )
 
-// startTLS starts a server behind a listener of this package, as the program does.
-func startTLS(server *httptest.Server) {
+// startTLS starts a server behind a listener of ours, as the program does.
+func startTLS(server *httptest.Server, streams *sse.Server) {
 	config := &tls.Config{Certificates: certificates, NextProtos: []string{"http/1.1"}}
 	if server.EnableHTTP2 {
 		config.NextProtos = []string{"h2", "http/1.1"}
@@ -30,7 +30,7 @@ func startTLS(server *httptest.Server) {
 	server.Config.Protocols = new(http.Protocols)
 	server.Config.Protocols.SetHTTP1(true)
 	server.Config.Protocols.SetHTTP2(true)
-	server.Listener = sse.NewTLSListener(server.Listener, config)
+	server.Listener = streams.ListenTLS(server.Listener, config)
 	server.Start()
 	server.URL = "https" + server.URL[len("http"):]
 }
@@ -116,11 +116,19 @@ func TestManyViewersOverTLS(t *testing.T) {
 	eventually(t, "viewers stay", func() bool { return s.Viewers("main") == 0 })
 }
 
-// A viewer over TLS that stops reading is dropped in time, and holds up no other.
-func TestStuckOverTLSHoldsUpNobody(t *testing.T) {
+// A viewer that stops reading is dropped in time, and holds up no other, not even
+// on the same connection.
+func TestStuckHoldsUpNobody(t *testing.T) { inAllWays(t, checkStuckHoldsUpNobody) }
+
+func checkStuckHoldsUpNobody(t *testing.T) {
 	m := newMemory("main")
-	s := overTLS(t, sse.Config{Reader: m, WriteTimeout: 300 * time.Millisecond})
-	s.dial("")
+	s := serve(t, sse.Config{Reader: m, WriteTimeout: 300 * time.Millisecond})
+	if way == "HTTP/2" {
+		resp := s.get("", nil) // its body is not read
+		defer resp.Body.Close()
+	} else {
+		s.dial("")
+	}
 	eventually(t, "the viewer is not there", func() bool { return s.Viewers("main") == 1 })
 	quick, _ := s.watch("", "")
 	big := strings.Repeat("x", 60<<10)
@@ -198,7 +206,7 @@ func TestShutdownOverTLSIsClean(t *testing.T) {
 // A handshake that comes to nothing holds up no other, and does not outlive the listener.
 func TestTLSListener(t *testing.T) {
 	inner := must(net.Listen("tcp", "127.0.0.1:0"))
-	l := sse.NewTLSListener(inner, &tls.Config{Certificates: certificates})
+	l := sse.New(sse.Config{Reader: newMemory("main")}).ListenTLS(inner, &tls.Config{Certificates: certificates})
 	idle := must(net.Dial("tcp", inner.Addr().String()))
 	defer idle.Close()
 	go func() {

@@ -201,7 +201,6 @@ func (w *writer) work() {
 func (w *writer) welcome(c *client) {
 	w.serial++
 	c.serial = w.serial
-	tune(c.fd, 2*w.server.cfg.WriteTimeout)
 	w.clients[int32(c.fd)] = c
 	c.audience = w.audiences[c.feed]
 	if c.audience == nil {
