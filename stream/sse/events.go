@@ -263,26 +263,35 @@ var ready = func() chan struct{} {
 // send writes what is pending, in one write behind what is given, and returns a
 // channel that is closed when there is more. An error ends the stream.
 func (s *Server) send(ctx context.Context, c *connection, v *viewer, rep representation, before []byte) (<-chan struct{}, error) {
-	b := batches.Get().(*batch)
-	defer b.free()
-	b.out = append(b.out, before...)
-	if err := v.take(ctx, b); err != nil {
-		if len(b.out) > 0 && c.write(b.out) != nil {
+	out, news, err := v.next(ctx, rep, before)
+	if len(out) > 0 {
+		if err := c.write(out); err != nil {
 			return nil, err
 		}
+	}
+	if err != nil {
 		s.sayBye(c, v, s.byeReason(err))
 		return nil, err
 	}
+	return news, nil
+}
+
+// next returns what is pending, behind what is given, and a channel that is
+// closed when there is more. With an error, it returns what is given.
+func (v *viewer) next(ctx context.Context, rep representation, before []byte) ([]byte, <-chan struct{}, error) {
+	b := batches.Get().(*batch)
+	defer b.free()
+	if err := v.take(ctx, b); err != nil {
+		return before, nil, err
+	}
+	b.out = append(b.out, before...)
 	v.encode(b, rep)
-	if len(b.out) > 0 {
-		if err := c.write(b.out); err != nil {
-			return nil, err
-		}
-	}
+	// A copy, because all viewers write at the same time: of batches there would
+	// be as many then.
 	if b.news == nil {
-		return ready, nil
+		return slices.Clone(b.out), ready, nil
 	}
-	return b.news, nil
+	return slices.Clone(b.out), b.news, nil
 }
 
 // sayBye ends a stream with a wall:bye at the viewer's position.
