@@ -128,7 +128,6 @@ func (e *engine) restore(now time.Time, raw json.RawMessage) {
 	if e.current.art == e.logo {
 		e.current.art = ""
 	}
-	e.settled = *e.current
 	for _, r := range e.order.ranks {
 		if r.pushed && r.label == e.current.from { // it will not say again what it has said
 			r.last, r.answered = e.remembered(), true

@@ -1,6 +1,7 @@
 package nowplaying
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -600,5 +601,34 @@ func TestFoundCover(t *testing.T) {
 	m.pass(time.Second)
 	if len(m.cards) != n {
 		t.Error("a cover of a song that is over is shown")
+	}
+}
+
+func TestAPostIsDoneOnceItsCardIsKept(t *testing.T) {
+	m := simulate(t, nil, "push")
+	delivery := func() uint64 {
+		t.Helper()
+		var c cursor
+		if err := json.Unmarshal(m.e.cursor(), &c); err != nil {
+			t.Fatal(err)
+		}
+		return c.Delivery
+	}
+	m.e.report(m.now, 0, m.now, 7, titled("A - One"))
+	if n := delivery(); n != 0 {
+		t.Errorf("while a post is pending the cursor is behind post %d", n)
+	}
+	m.pass(time.Second)
+	if n := delivery(); n != 7 {
+		t.Errorf("with the card of post 7 the cursor is behind post %d", n)
+	}
+	m.e.report(m.now, 0, m.now, 8, titled(""))
+	m.pass(time.Second)
+	if n := delivery(); n != 7 {
+		t.Errorf("while an empty title may yet matter the cursor is behind post %d", n)
+	}
+	m.pass(minute)
+	if n := delivery(); n != 8 {
+		t.Errorf("when the card says that the title is stale the cursor is behind post %d", n)
 	}
 }

@@ -116,7 +116,7 @@ func (r *running) want(rows ...string) {
 		got = append(got, c.State+" "+c.Text)
 	}
 	if !slices.Equal(got, rows) {
-		r.t.Errorf("the cards are %q, want %q", got, rows)
+		r.t.Fatalf("the cards are %q, want %q", got, rows)
 	}
 }
 

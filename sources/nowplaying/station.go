@@ -60,6 +60,7 @@ type run struct {
 
 	problems  []string // why an upstream can't be used; "" where it can
 	remarks   []string // what is in the way of one that can
+	refused   string   // why the newest card isn't stored
 	warned    string
 	following int
 	sought    string // the play whose cover was looked for last
@@ -158,15 +159,14 @@ func (r *run) emit(ctx context.Context, now time.Time) error {
 		}
 		r.shown()
 		err := r.out.Emit(ctx, sources.Event{Kind: kind, Data: c.json(), Time: at, Cursor: r.cursor()})
+		r.refused = ""
 		if one := (*sources.EventError)(nil); errors.As(err, &one) {
-			r.out.Warn(fmt.Errorf("the card of %.100q can't be stored: %w", c.Text, err))
-			continue
-		}
-		if err != nil {
+			r.refused = fmt.Sprintf("the card of %.100q can't be stored: %v", c.Text, err)
+		} else if err != nil {
 			return err
 		}
 	}
-	if waits := r.stir && len(r.queue) > 0; waits {
+	if r.stir && len(r.queue) > 0 { // cards wait, which a restart must not lose
 		if err := r.out.SaveCursor(ctx, r.cursor()); err != nil {
 			return err
 		}
@@ -252,8 +252,8 @@ func (r *run) tell() {
 			r.out.Log().Info("no upstream answers")
 		}
 	}
-	problem := strings.Join(slices.DeleteFunc(slices.Concat(r.problems, r.remarks), func(p string) bool { return p == "" }), "; ")
-	if problem != "" && following != "" {
+	problem := strings.Join(slices.DeleteFunc(slices.Concat([]string{r.refused}, r.problems, r.remarks), func(p string) bool { return p == "" }), "; ")
+	if following != "" && problem != "" && problem != r.refused {
 		problem += "; following " + following
 	}
 	if problem == r.warned {

@@ -6,6 +6,8 @@ import (
 	"time"
 	"unicode"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/wallcast/wallcast/sources/nowplaying/internal/text"
 	"github.com/wallcast/wallcast/sources/nowplaying/internal/upstream"
 )
@@ -217,8 +219,9 @@ func (d *reader) learn(s song) {
 }
 
 // key is what of a title counts for whether it is the same one: servers differ in
-// case, spaces and punctuation.
+// case, spaces, punctuation and how they compose letters.
 func key(s string) string {
+	s = norm.NFKC.String(s)
 	k := strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsMark(r) {
 			return unicode.ToLower(r)

@@ -217,3 +217,22 @@ func TestOneTypeReceives(t *testing.T) {
 		t.Errorf("a station without push is a %T, %v", src, err)
 	}
 }
+
+func TestKey(t *testing.T) {
+	for _, same := range [][]string{
+		{"Beyoncé - Déjà Vu", "BEYONCÉ – déjà  vu", "Beyonce\u0301 - De\u0301ja\u0300 Vu"},
+		{"P!nk - So What", "Pnk - So what?"},
+		{"ＡＢＣ", "abc"},
+	} {
+		for _, other := range same[1:] {
+			if key(same[0]) != key(other) {
+				t.Errorf("%q and %q are two titles", same[0], other)
+			}
+		}
+	}
+	for _, pair := range [][2]string{{"A - One", "A - Two"}, {"!!!", "???"}, {"Part 1", "Part 2"}, {"Go", "Gö"}, {"初恋", "恋"}} {
+		if key(pair[0]) == key(pair[1]) {
+			t.Errorf("%q and %q are one title", pair[0], pair[1])
+		}
+	}
+}

@@ -286,7 +286,11 @@ func TestServerThatGoesSilent(t *testing.T) {
 			}()
 			return client, nil
 		}}
+		began := time.Now()
 		watch(t, c, 3)
+		if took := time.Since(began); took > 2*time.Minute {
+			t.Errorf("it has taken %v to notice twice that a server is gone", took)
+		}
 		if connections != 3 {
 			t.Errorf("a server that says nothing more was asked over %d connections, want 3", connections)
 		}

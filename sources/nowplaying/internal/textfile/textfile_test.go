@@ -81,9 +81,9 @@ func TestWatch(t *testing.T) {
 		w := watch(t, path)
 		w.want("A - One|")
 		w.write("") // and half of it a moment later
-		w.pass(250 * time.Millisecond)
+		w.pass(350 * time.Millisecond)
 		w.write("B - ")
-		w.pass(250 * time.Millisecond)
+		w.pass(350 * time.Millisecond)
 		w.write("B - Two")
 		w.want("A - One|", "B - Two|")
 		if err := os.Remove(path); err != nil { // to be replaced
