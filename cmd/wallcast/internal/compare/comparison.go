@@ -24,8 +24,16 @@ type comparison struct {
 	out     io.Writer
 	log     io.Writer // progress and what went wrong
 
-	notes []string
+	trial string // that is being made
+	notes []note
 	wrong []string // that a server did
+}
+
+// note is what is to be said of a trial's last round.
+type note struct {
+	trial string
+	who   contender
+	text  string
 }
 
 // run makes the trials whose name matches and prints the table. A trial that can't
@@ -52,7 +60,7 @@ func (c *comparison) run(ctx context.Context, wanted *regexp.Regexp) error {
 	}
 	fmt.Fprintln(c.out)
 	for _, n := range c.notes {
-		fmt.Fprintln(c.out, n)
+		fmt.Fprintf(c.out, "%s, %s: %s\n", n.trial, n.who, n.text)
 	}
 	fmt.Fprintf(c.out, "It took %s.\n", time.Since(began).Round(time.Second))
 	if len(c.wrong) > 0 {
@@ -97,6 +105,7 @@ func (c *comparison) try(ctx context.Context, t trial) ([]figures, error) {
 
 func (c *comparison) once(ctx context.Context, t trial, round int, who contender) ([]float64, error) {
 	fmt.Fprintf(c.log, "%s, round %d, %s\n", t.name, round+1, who)
+	c.trial = t.name
 	found, err := t.measure(c, ctx, who)
 	if err != nil {
 		return nil, fmt.Errorf("measuring the %s: %w", who, err)
@@ -142,14 +151,22 @@ func short(f float64) string {
 	return strconv.FormatFloat(f, 'g', 3, 64)
 }
 
-// note keeps what is to be said under the table.
-func (c *comparison) note(format string, args ...any) {
-	c.notes = append(c.notes, fmt.Sprintf(format, args...))
+// note keeps what is to be said under the table, in the place of what was said of
+// the round before.
+func (c *comparison) note(who contender, format string, args ...any) {
+	n := note{c.trial, who, fmt.Sprintf(format, args...)}
+	for i, old := range c.notes {
+		if old.trial == n.trial && old.who == n.who {
+			c.notes[i] = n
+			return
+		}
+	}
+	c.notes = append(c.notes, n)
 }
 
 // check enters what the viewers of a server complain of.
 func (c *comparison) check(who contender, viewers int, t tally) {
 	if t.Wrong > 0 {
-		c.wrong = append(c.wrong, fmt.Sprintf("%d of %d viewers of the %s missed events or got them twice; %s", t.Wrong, viewers, who, t.Why))
+		c.wrong = append(c.wrong, fmt.Sprintf("%s: %d of %d viewers of the %s missed events or got them twice; %s", c.trial, t.Wrong, viewers, who, t.Why))
 	}
 }

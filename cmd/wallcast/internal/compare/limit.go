@@ -9,7 +9,6 @@ import (
 
 // load is what a saturated server was sent, and what that took.
 type load struct {
-	viewers           int
 	flooded           flooded
 	took              time.Duration
 	server, generator time.Duration // of the processors
@@ -44,6 +43,6 @@ func (c *comparison) tellLimit(s *server, l load) {
 	if server+generator >= full && generator > server {
 		limit += ", and the generator, which needed more than the server"
 	}
-	c.note("Saturated, %d viewers, %s: %s events/s; the server took %.0f %% of the computer, the generator %.0f %%. The limit was %s.",
-		l.viewers, s.contender, short(float64(l.flooded.events)/l.took.Seconds()), 100*server, 100*generator, limit)
+	c.note(s.contender, "%s events/s; the server took %.0f %% of the computer, the generator %.0f %%; the limit was %s",
+		short(float64(l.flooded.events)/l.took.Seconds()), 100*server, 100*generator, limit)
 }

@@ -61,7 +61,7 @@ func (c *comparison) saturated(ctx context.Context, who contender, viewers int) 
 	}
 	took, used := time.Since(began), s.cpu()-server
 	c.check(who, viewers, t)
-	c.tellLimit(s, load{viewers, f, took, used, a.cpu() - generator})
+	c.tellLimit(s, load{f, took, used, a.cpu() - generator})
 	n := float64(viewers * f.events)
 	return []float64{n / took.Seconds(), float64(used.Microseconds()) / n}, nil
 }
@@ -101,13 +101,7 @@ type probe struct {
 }
 
 func (s *server) probe(ctx context.Context) (*probe, error) {
-	req, err := newRequest(ctx, http.MethodGet, s.base+"/walls/main/events", nil)
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Authorization", "Bearer "+s.secret)
-	req.Header.Set("Accept", "text/event-stream")
-	resp, err := s.client.Do(req)
+	resp, err := s.ask(ctx, http.MethodGet, asStream, nil)
 	if err != nil {
 		return nil, fmt.Errorf("opening a stream: %w", err)
 	}
@@ -254,7 +248,7 @@ func (c *comparison) publishing(ctx context.Context, who contender) ([]float64, 
 	if err != nil {
 		return nil, err
 	}
-	c.note("Posts: the disk can sync %s times a second; they were acknowledged after %.1f ms (p50), %.1f ms (p99).", short(disk), report.Publish.Ack.P50, report.Publish.Ack.P99)
+	c.note(who, "the disk can sync %s times a second; posts were acknowledged after %.1f ms (p50), %.1f ms (p99)", short(disk), report.Publish.Ack.P50, report.Publish.Ack.P99)
 	return []float64{report.Publish.Rate, report.Publish.Rate / disk}, nil
 }
 

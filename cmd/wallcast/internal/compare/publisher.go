@@ -4,7 +4,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,7 +11,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -183,7 +181,7 @@ func (p *pipeline) close(ctx context.Context) error {
 type overHTTP struct{ *server }
 
 func (p overHTTP) publish(ctx context.Context, data []byte) error {
-	resp, err := p.ask(ctx, http.MethodPost, data)
+	resp, err := p.ask(ctx, http.MethodPost, asJSON, data)
 	if err != nil {
 		return err
 	}
@@ -199,17 +197,4 @@ func stored(resp *http.Response) error {
 		err = fmt.Errorf("%s: %s", resp.Status, body)
 	}
 	return err
-}
-
-func newRequest(ctx context.Context, method, address string, body []byte) (*http.Request, error) {
-	if body == nil {
-		return http.NewRequestWithContext(ctx, method, address, nil)
-	}
-	return http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
-}
-
-// cutSequence returns what stands before the sequence in an id.
-func cutSequence(id string) string {
-	epoch, _, _ := strings.Cut(id, "-")
-	return epoch
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -13,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/wallcast/wallcast/cmd/wallcast/internal/access"
@@ -151,32 +153,44 @@ func (s *server) close() {
 	_ = os.RemoveAll(s.folder) // else it goes with the folder around it
 }
 
-func (s *server) ask(ctx context.Context, method string, body []byte) (*http.Response, error) {
-	req, err := newRequest(ctx, method, s.base+"/walls/main/events", body)
+// ask makes a request of the wall's events, with the right to all that there is.
+func (s *server) ask(ctx context.Context, method, accept string, body []byte) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, s.base+"/walls/main/events", bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set("Authorization", "Bearer "+s.secret)
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("Content-Type", "text/plain; charset=utf-8")
+	req.Header.Set("Accept", accept)
+	if len(body) > 0 {
+		req.Header.Set("Content-Type", "text/plain; charset=utf-8")
+	}
 	return s.client.Do(req)
 }
+
+const (
+	asJSON   = "application/json"
+	asStream = "text/event-stream"
+)
 
 // epoch is the part of the wall's ids before the sequence.
 func (s *server) epoch(ctx context.Context) (string, error) {
 	if s.contender == plainHub {
 		return "e1", nil
 	}
-	resp, err := s.ask(ctx, http.MethodGet, nil)
+	resp, err := s.ask(ctx, http.MethodGet, asJSON, nil)
 	if err != nil {
 		return "", err
 	}
 	defer resp.Body.Close()
-	var answer struct{ Next string }
-	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || resp.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("asking for the wall's head: %s, %w", resp.Status, err)
+	if resp.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("asking for the wall's head: %s", resp.Status)
 	}
-	return cutSequence(answer.Next), nil
+	var answer struct{ Next string }
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		return "", fmt.Errorf("asking for the wall's head: %w", err)
+	}
+	epoch, _, _ := strings.Cut(answer.Next, "-")
+	return epoch, nil
 }
 
 // cpu is the processor time that the server has used; 0 when it is gone.
