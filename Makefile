@@ -7,7 +7,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 TYPESCRIPT  := typescript@5.9.3
 
-.PHONY: run test bench check lint fresh types vuln
+.PHONY: run test bench soak check lint fresh types vuln
 
 run: ## the demo
 	go run ./cmd/wallcast
@@ -17,6 +17,9 @@ test: ## all tests; those of the page need Chromium, and are skipped without it
 
 bench: ## our figures beside those of the hub that every tutorial writes; needs Linux, a quiet machine and some minutes
 	go run ./cmd/wallcast/internal/compare
+
+soak: ## ten minutes of viewers who come and go, restarts under ten thousand, a thousand walls; needs Linux and 20,000 open files
+	go test ./cmd/wallcast -count 1 -v -timeout 30m -run 'TestSoak|TestHerd|TestManyWalls' -soak 10m -herd 10000 -walls 1000
 
 check: lint fresh types vuln ## what CI checks beside the tests
 

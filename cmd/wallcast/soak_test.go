@@ -28,6 +28,7 @@ var soakTime = flag.Duration("soak", 20*time.Second, "how long the soak takes")
 //
 //	go test ./cmd/wallcast -run TestSoak -soak 10m -timeout 20m
 func TestSoak(t *testing.T) {
+	t.Parallel()
 	for _, secure := range []bool{false, true} {
 		name := "plain"
 		if secure {

@@ -208,6 +208,7 @@ func TestViewersOfOneAddress(t *testing.T) {
 // The browser knows nothing but the standard, and comes back until there is a
 // place, with its id.
 func TestChromiumWaitsForAPlace(t *testing.T) {
+	t.Parallel() // it mostly waits
 	b, _ := foreignPage(t)
 	p := serveConfig(t, t.TempDir(), freeAddress(t), "")
 	gate := newProxy(t, p.address)
