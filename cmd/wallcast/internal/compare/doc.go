@@ -36,7 +36,7 @@
 // are not acknowledged: ours takes them by NATS and acknowledges what the disk has,
 // the hub by HTTP, and what its clients' channels have room for.
 //
-// With few viewers the disk may be the limit, and not the fan-out: then the same is
+// With few viewers the disk may be the limit, and not the fan-out. So that is
 // measured once more with the data in memory, where a sync costs next to nothing.
 // Notes under the table say what the processes used and what the limit was.
 package main

@@ -66,7 +66,7 @@ func pacedRows(what string) []row {
 
 // trials are all measurements, in the order of the table.
 var trials = []trial{
-	{name: "saturated-1000", rounds: 3, rows: saturatedRows("1,000 viewers"), measure: func(c *comparison, ctx context.Context, who contender) ([]float64, error) {
+	{name: "saturated-1000", rounds: 5, rows: saturatedRows("1,000 viewers"), measure: func(c *comparison, ctx context.Context, who contender) ([]float64, error) {
 		return c.saturated(ctx, who, c.size.few)
 	}},
 	{name: "saturated-memory", rounds: 3, rows: saturatedRows("1,000 viewers, data in memory"), measure: func(c *comparison, ctx context.Context, who contender) (found []float64, err error) {
@@ -79,7 +79,7 @@ var trials = []trial{
 	{name: "saturated-10000", rounds: 3, rows: saturatedRows("10,000 viewers"), measure: func(c *comparison, ctx context.Context, who contender) ([]float64, error) {
 		return c.saturated(ctx, who, c.size.many)
 	}},
-	{name: "paced-1000", rounds: 3, rows: pacedRows("1,000 viewers, 20 events/s"), measure: func(c *comparison, ctx context.Context, who contender) ([]float64, error) {
+	{name: "paced-1000", rounds: 5, rows: pacedRows("1,000 viewers, 20 events/s"), measure: func(c *comparison, ctx context.Context, who contender) ([]float64, error) {
 		return c.paced(ctx, who, c.size.few, 20)
 	}},
 	{name: "paced-10000", rounds: 3, rows: pacedRows("10,000 viewers, 5 events/s"), measure: func(c *comparison, ctx context.Context, who contender) ([]float64, error) {
