@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -118,6 +119,7 @@ func (m *mortal) Checkpoint(ctx context.Context, mark stream.Mark, at map[string
 // A process that is killed at any write, again and again, stores what is made of
 // each event once and in order.
 func TestMadeOfEachIsStoredOnceWhateverIsCut(t *testing.T) {
+	var looks atomic.Int64
 	for seed := range uint64(6) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		var texts, want []string
@@ -138,6 +140,10 @@ func TestMadeOfEachIsStoredOnceWhateverIsCut(t *testing.T) {
 				return sources.Event{Data: []byte(text), ID: fmt.Sprint("delivery-", i)}
 			}, false},
 			{"held", plain, true},
+			{"cursors that are never the same", func(i int, text string) sources.Event {
+				looks.Add(1)
+				return sources.Event{Data: []byte(text), Cursor: json.RawMessage(fmt.Sprintf(`{"Next": %d, "Look": %d}`, i+1, looks.Load()))}
+			}, false},
 		} {
 			for cut := 1; cut <= len(want)+2; cut++ {
 				for _, done := range []bool{true, false} {
@@ -150,7 +156,10 @@ func TestMadeOfEachIsStoredOnceWhateverIsCut(t *testing.T) {
 						i := sources.Instance{
 							Name: "a", To: main, Source: list(texts, variant.event), Transform: copies, Hold: variant.hold,
 						}
-						for killed := true; killed; {
+						for lives, killed := 0, true; killed; lives++ {
+							if lives > 3*len(texts)+3*len(want) {
+								t.Fatalf("%s: it gets nowhere: %q", name, store.Data())
+							}
 							m := &mortal{Store: store, done: done, left: cut, dead: make(chan struct{})}
 							_, stop := supervise(t, m, quiet(), i)
 							select {
