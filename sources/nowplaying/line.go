@@ -22,9 +22,10 @@ import (
 
 // line is an upstream of a station, as it is configured.
 type line struct {
-	label string
-	every time.Duration // how often it is asked; 0 if it says by itself what changes
-	push  *push.Config  // nil for what is watched
+	label   string
+	setting string        // the setting with its address
+	every   time.Duration // how often it is asked; 0 if it says by itself what changes
+	push    *push.Config  // nil for what is watched
 
 	// open makes what is watched, which tells warn what is in its way though it
 	// works; nil for push.

@@ -3,6 +3,7 @@ package nowplaying_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -400,4 +401,29 @@ func mustSource(t *testing.T, s *nowplaying.Settings) sources.Source {
 		t.Fatal(err)
 	}
 	return src
+}
+
+func TestCheck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		folder := t.TempDir()
+		s := settings()
+		s.From = []nowplaying.Upstream{{Push: true, Secret: "s3cret"}, {File: filepath.Join(folder, "a.txt")}, {File: filepath.Join(folder, "b.txt")}}
+		check := func(within time.Duration) error {
+			ctx, cancel := context.WithTimeout(t.Context(), within)
+			defer cancel()
+			return mustSource(t, s).(sources.Checker).Check(ctx)
+		}
+		write(t, filepath.Join(folder, "a.txt"), "A - One")
+		var wrong *sources.SettingError
+		if err := check(time.Minute); !errors.As(err, &wrong) || wrong.Setting != "from.[2].file" || !strings.Contains(err.Error(), "does not exist") {
+			t.Errorf("without the second file: %v", err)
+		}
+		if err := check(time.Second); !errors.As(err, &wrong) || !strings.Contains(err.Error(), "in time") {
+			t.Errorf("in a hurry: %v", err)
+		}
+		write(t, filepath.Join(folder, "b.txt"), "")
+		if err := check(time.Minute); err != nil {
+			t.Errorf("with both files: %v", err)
+		}
+	})
 }

@@ -123,7 +123,10 @@ func (s *Settings) Source(env sources.Env) (sources.Source, error) {
 		if err != nil {
 			return nil, s.placed(err, i)
 		}
-		l.label = st.label(u.word())
+		l.label, l.setting = st.label(u.word()), u.word()
+		if len(s.From) > 0 {
+			l.setting = fmt.Sprintf("from.[%d].%s", i, u.word())
+		}
 		if l.push != nil && posts != nil {
 			return nil, s.placed(wrong("push", "is set twice; a source has one hook"), i)
 		}
