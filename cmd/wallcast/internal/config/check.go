@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/wallcast/wallcast/cmd/wallcast/internal/access"
+	"github.com/wallcast/wallcast/sources"
 	"github.com/wallcast/wallcast/stream"
 )
 
@@ -245,9 +246,24 @@ func (d *decoder) checkSource(c *Config, s *Source) {
 	if s.To == (Destination{}) {
 		s.To.Wall = c.Walls[0].Name
 	}
+	d.complete(&s.To, s)
 	d.checkKnownWall(c, below(path, "to"), s.To.Wall)
 	for i, wall := range s.Walls {
 		d.checkKnownWall(c, d.item(below(path, "walls"), i), wall)
+	}
+}
+
+// complete names the card of a source that has one, where to doesn't.
+func (d *decoder) complete(to *Destination, s *Source) {
+	i := slices.IndexFunc(d.types, func(t sources.Type) bool { return t.Name == s.Type })
+	if i < 0 || d.types[i].Kind == "" {
+		return
+	}
+	if to.Kind == "" {
+		to.Kind = d.types[i].Kind
+	}
+	if to.Key == "" {
+		to.Key = s.Name
 	}
 }
 

@@ -221,6 +221,24 @@ sources:
 	}
 }
 
+func TestSourceWithOneCard(t *testing.T) {
+	one := []sources.Type{{Name: "clock", Doc: "Tells the time.", Kind: "time", New: types[0].New}}
+	for to, want := range map[string]stream.Subject{
+		"":                  {Wall: "main", Kind: "time", Key: "a"},
+		"to: wall.main":     {Wall: "main", Kind: "time", Key: "a"},
+		"to: wall.main.x":   {Wall: "main", Kind: "x", Key: "a"},
+		"to: wall.main.x.y": {Wall: "main", Kind: "x", Key: "y"},
+	} {
+		c, err := config.Parse("wallcast.yaml", []byte("walls: {main: }\nsources: {a: {clock: , "+to+"}}"), one, sources.Env{}, environment())
+		if err != nil {
+			t.Fatalf("%q: %v", to, err)
+		}
+		if got := c.Instances()[0].To; got != want {
+			t.Errorf("%q: the card is %v, want %v", to, got, want)
+		}
+	}
+}
+
 func TestWhatAllSourcesHave(t *testing.T) {
 	const text = `sources: {a: {clock: , only: '.a == "x"', map: ready, rate: 5/min, hold: true, to: wall.main.b}, b: {clock: }}`
 	c := parse(t, text)
