@@ -58,6 +58,8 @@ func TestParse(t *testing.T) {
 		}},
 		"what no XML may have": {"<rss><channel><item><guid>1</guid><title>A\x08 &nbsp;&eacute; &unknown; & &#8;b</title><link>javascript:alert(1)</link></item></channel></rss>",
 			[]item{{id: "1", title: "A é &unknown; & b"}}},
+		"links that no page may have": {"<rss><channel><item><guid>1</guid><title>A</title><link>javascript://x/%0aalert(1)</link><enclosure type='image/png' url='ftp://x/y'/></item></channel></rss>",
+			[]item{{id: "1", title: "A"}}},
 		"an id twice": {"<rss><channel><item><guid>1</guid><title>A</title></item><item><guid>1</guid><title>B</title></item></channel></rss>",
 			[]item{{id: "1", title: "A"}}},
 	} {

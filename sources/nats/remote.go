@@ -104,11 +104,12 @@ func (r *remote) connected(ctx context.Context, out *remoteOutput) error {
 // connect connects without trying again by itself, so that the source's status
 // says what is wrong. The end of the connection calls lost.
 func (r *remote) connect(ctx context.Context, lost context.CancelCauseFunc) (*client.Conn, error) {
+	dialing := &dialer{ctx: ctx, dial: r.dial}
 	options := []client.Option{
 		client.Name("wallcast " + r.name),
 		client.NoReconnect(),
 		client.Timeout(connectTime),
-		client.SetCustomDialer(dialer{ctx, r.dial}),
+		client.SetCustomDialer(dialing),
 		client.ClosedHandler(func(nc *client.Conn) {
 			err := nc.LastError()
 			if err == nil {
@@ -138,6 +139,9 @@ func (r *remote) connect(ctx context.Context, lost context.CancelCauseFunc) (*cl
 		return nil
 	})
 	nc, err := client.Connect("", options...)
+	for _, keep := range dialing.keep {
+		keep()
+	}
 	switch {
 	case errors.Is(err, client.ErrAuthorization), errors.Is(err, client.ErrAuthExpired):
 		return nil, fmt.Errorf("connecting to the NATS server: %w; correct creds, nkey, token, or user and password", err)
@@ -147,17 +151,23 @@ func (r *remote) connect(ctx context.Context, lost context.CancelCauseFunc) (*cl
 	return nc, nil
 }
 
-// dialer dials for the NATS client.
+// dialer dials for the NATS client, in the one goroutine that connects.
 type dialer struct {
 	ctx  context.Context
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
+	keep []func() bool // keeps a connection when ctx ends, which needs it to take its leave
 }
 
 // Dial implements nats.go's CustomDialer.
-func (d dialer) Dial(network, address string) (net.Conn, error) {
+func (d *dialer) Dial(network, address string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(d.ctx, connectTime)
 	defer cancel()
-	return d.dial(ctx, network, address)
+	conn, err := d.dial(ctx, network, address)
+	if err == nil {
+		// A server that says nothing would otherwise be waited for.
+		d.keep = append(d.keep, context.AfterFunc(d.ctx, func() { conn.Close() }))
+	}
+	return conn, err
 }
 
 // remoteOutput keeps the newest cursor for the next connection of one run, marked

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -96,7 +96,12 @@ func followRemote(t *testing.T, store *sourcetest.Store, s *nats.Settings, folde
 	if err != nil {
 		t.Fatal(err)
 	}
-	sup := sources.NewSupervisor(store, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	return followSource(t, store, src)
+}
+
+func followSource(t *testing.T, store *sourcetest.Store, src sources.Source) *follower {
+	t.Helper()
+	sup := sources.NewSupervisor(store, slog.New(slog.DiscardHandler))
 	i := sources.Instance{Name: "test", Source: nats.HurriedRemote(src), To: stream.Subject{Wall: "main", Kind: "default"}}
 	if err := sup.Apply([]sources.Instance{i}); err != nil {
 		t.Fatal(err)
@@ -195,6 +200,13 @@ func TestRemoteStream(t *testing.T) {
 	e.stream("ORDERS", 1000, "orders.>")
 	e.publish("orders.eu.created", "before")
 	store := sourcetest.NewStore()
+	var offered sync.Map // a store takes nothing twice for as long as it remembers; the source has to do better
+	store.Before = func(d stream.Draft) error {
+		if _, again := offered.LoadOrStore(string(d.Data), true); again {
+			t.Errorf("%q was read twice", d.Data)
+		}
+		return nil
+	}
 	s := e.settings("ORDERS", "new")
 	f := followRemote(t, store, s, "")
 	f.positioned()
@@ -225,6 +237,7 @@ func TestRemoteStream(t *testing.T) {
 	}
 	// Another subject begins anew.
 	s.Subject, s.From = "orders.*.paid", "all"
+	offered.Clear()
 	followRemote(t, store, s, "").shown("default one", "order.us while it was away", "order.eu after the restart", "order.eu not meant")
 }
 
@@ -259,6 +272,35 @@ func TestRemoteCore(t *testing.T) {
 	f.warns("")
 	e.publish("orders.eu.created", "three")
 	f.shown("default one", "default two", "default three")
+}
+
+// A source that is stopped while a server keeps it waiting ends at once.
+func TestRemoteStopsWhileConnecting(t *testing.T) {
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	s := nats.Type.New().(*nats.Settings)
+	s.URL, s.Subject = []string{"nats://" + l.Addr().String()}, "a.*"
+	dialled := make(chan struct{})
+	env := sources.Env{Name: "test"}.Complete()
+	dial := env.Network.Dial
+	env.Network.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		defer close(dialled)
+		return dial(ctx, network, address)
+	}
+	src, err := s.Source(env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := followSource(t, sourcetest.NewStore(), src)
+	<-dialled
+	began := time.Now()
+	f.stop()
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
 }
 
 func TestRemoteCredentials(t *testing.T) {

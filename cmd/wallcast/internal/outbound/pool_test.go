@@ -196,6 +196,19 @@ func TestCredentialsStayWithTheirServer(t *testing.T) {
 	}
 }
 
+func TestAPasswordInTheAddressStaysWithItsServer(t *testing.T) {
+	other := serve(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Header.Get("Authorization")) })
+	var got string
+	one := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		got = r.Header.Get("Authorization")
+		http.Redirect(w, r, other.URL, http.StatusFound)
+	})
+	told, err := get(t, open(t, Config{}).Network().Client, strings.Replace(one.URL, "//", "//ada:secret@", 1))
+	if err != nil || got == "" || told != "" {
+		t.Errorf("the first was told %q, the other %q, %v", got, told, err)
+	}
+}
+
 func TestSameServer(t *testing.T) {
 	for _, c := range []struct {
 		a, b string
