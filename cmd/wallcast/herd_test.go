@@ -3,6 +3,7 @@ package main_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -22,7 +25,10 @@ import (
 	"github.com/wallcast/wallcast/stream"
 )
 
-var herdSize = flag.Int("herd", 1100, "how many viewers the test of the herd has")
+var (
+	herdSize   = flag.Int("herd", 1100, "how many viewers the test of the herd has")
+	herdSecure = flag.Bool("herd-tls", false, "the viewers of the herd come over TLS")
+)
 
 // TestHerd restarts the program while many watch and some publish: each viewer is
 // told when to come back, does so, and has then missed nothing.
@@ -31,10 +37,10 @@ var herdSize = flag.Int("herd", 1100, "how many viewers the test of the herd has
 func TestHerd(t *testing.T) {
 	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))
 	folder, address := t.TempDir(), quietAddress(t, rng)
-	p := serveConfig(t, folder, address, "walls: {main: {keep: {events: 100000}}}\n")
+	h := &herd{t: t, address: address, ledger: newLedger(t), texts: map[uint64]string{}}
+	p := h.start(folder)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	h := &herd{t: t, address: address, ledger: newLedger(t), texts: map[uint64]string{}}
 	h.come(ctx, *herdSize)
 	probe := h.probe(ctx)
 
@@ -48,7 +54,7 @@ func TestHerd(t *testing.T) {
 	missed := h.ledger.count
 	h.ledger.mu.Unlock()
 	h.started.Store(true)
-	p = startProgram(t, folder, address, "serve")
+	p = h.start(folder)
 	h.ledger.await(10, ctx.Done())
 	for _, m := range h.members {
 		select {
@@ -60,8 +66,9 @@ func TestHerd(t *testing.T) {
 	t.Logf("all are back after %s; %d events were published before", time.Since(h.since(0)), missed)
 	close(stop)
 	h.publishing.Wait()
-	e := written{kind: stream.Message, text: theEnd}
-	h.ledger.acknowledge(h.ledger.seq(p.publish("", e.text)), e)
+	if !h.tryPublishing(ctx, -1, written{kind: stream.Message, text: theEnd}) {
+		t.Fatal("the last event is not acknowledged")
+	}
 	h.watching.Wait()
 	cancel()
 	probe.Wait()
@@ -77,6 +84,8 @@ const theEnd = "the end"
 type herd struct {
 	t       *testing.T
 	address string
+	base    string
+	client  *http.Client // of publishers, and of who asks whether the program is ready
 	ledger  *ledger
 	members []*onlooker
 
@@ -88,6 +97,25 @@ type herd struct {
 	texts map[uint64]string // of what anybody got
 }
 
+// start starts the program and waits until it is ready.
+func (h *herd) start(folder string) *process {
+	configuration := "walls: {main: {keep: {events: 100000}}}\n"
+	h.base, h.client = "http://"+h.address, http.DefaultClient
+	if !*herdSecure {
+		return serveConfig(h.t, folder, h.address, configuration)
+	}
+	h.base = "https://" + h.address
+	h.client = &http.Client{Transport: &http.Transport{TLSClientConfig: insecure()}}
+	writeCertificate(h.t, folder, 1)
+	configuration += "tls: {cert: cert.pem, key: key.pem}\n"
+	if err := os.WriteFile(filepath.Join(folder, "wallcast.yaml"), []byte(configuration), 0o600); err != nil {
+		h.t.Fatal(err)
+	}
+	p := launchProgram(h.t, folder, h.address, "serve")
+	awaitSerial(h.t, h.address, 1)
+	return p
+}
+
 // since is the time so long after the program was told to stop.
 func (h *herd) since(d time.Duration) time.Time { return time.Unix(0, h.stopped.Load()).Add(d) }
 
@@ -95,7 +123,7 @@ func (h *herd) since(d time.Duration) time.Time { return time.Unix(0, h.stopped.
 type onlooker struct {
 	*herd
 	number int
-	client *net.Dialer
+	dialer *net.Dialer
 	last   string
 	seq    uint64        // of the last event
 	first  uint64        // the position at which it began
@@ -118,7 +146,7 @@ func (h *herd) come(ctx context.Context, n int) {
 		m := &onlooker{herd: h, number: i, here: make(chan struct{}), back: make(chan struct{}), retry: time.Second}
 		// A loopback address has some 28,000 ports. As many viewers from another address
 		// would be more than there may be by default.
-		m.client = &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(1+i/5000))}}
+		m.dialer = &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(1+i/5000))}}
 		h.members = append(h.members, m)
 		entering <- struct{}{}
 		h.watching.Go(func() { m.watch(ctx) })
@@ -164,12 +192,15 @@ func (m *onlooker) fail(format string, args ...any) {
 
 // visit reads one stream to its end. A connection that is refused is none.
 func (m *onlooker) visit(ctx context.Context) {
-	conn, err := m.client.DialContext(ctx, "tcp", m.address)
+	conn, err := m.dialer.DialContext(ctx, "tcp", m.address)
 	if err != nil {
 		return
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	if *herdSecure {
+		conn = tls.Client(conn, insecure())
+	}
 	header := ""
 	if m.last != "" {
 		header = "Last-Event-ID: " + m.last + "\r\n"
@@ -290,14 +321,14 @@ func (h *herd) publish(ctx context.Context, stop <-chan struct{}) {
 }
 
 func (h *herd) tryPublishing(ctx context.Context, n int, e written) bool {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+h.address+"/walls/main/events", strings.NewReader(e.text))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.base+"/walls/main/events", strings.NewReader(e.text))
 	if err != nil {
 		h.t.Error(err)
 		return true
 	}
 	req.Header.Set("Content-Type", "text/plain; charset=utf-8")
 	req.Header.Set("Idempotency-Key", fmt.Sprint(n))
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := h.client.Do(req)
 	if err != nil {
 		return false
 	}
@@ -342,12 +373,12 @@ func (h *herd) probe(ctx context.Context) *sync.WaitGroup {
 }
 
 func (h *herd) isReady(ctx context.Context) (ready, answered bool) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+h.address+"/readyz", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, h.base+"/readyz", nil)
 	if err != nil {
 		h.t.Error(err)
 		return false, false
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := h.client.Do(req)
 	if err != nil {
 		return false, false
 	}
@@ -361,12 +392,12 @@ func (h *herd) tryStream(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	stopped := h.stopped.Load()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+h.address+"/walls/main/events", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, h.base+"/walls/main/events", nil)
 	if err != nil {
 		h.t.Error(err)
 		return
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := h.client.Do(req)
 	what := fmt.Sprint(err)
 	if err == nil {
 		defer resp.Body.Close()
