@@ -1,33 +1,15 @@
 package nowplaying
 
 import (
-	"math"
-	"strconv"
 	"time"
 
 	"github.com/wallcast/wallcast/sources/nowplaying/internal/upstream"
 )
 
 const (
-	// interlude is for how long a jingle or the news may interrupt a song that is
-	// then still the same play.
-	interlude = 10 * time.Minute
-
 	// throttle is the least time between cards that differ in nothing but the
 	// listeners.
 	throttle = 30 * time.Second
-
-	// lateness is how late a look at an upstream may be for what has changed by then
-	// to have changed since the look before.
-	lateness = 5 * time.Second
-
-	// fresh is for how long a song has played at most when it is heard to have begun
-	// anew; one that goes on after a pause has played for longer, mostly.
-	fresh = 20 * time.Second
-
-	// drift is by how much a beginning that is computed anew may differ from the
-	// one before without being another.
-	drift = 3 * time.Second
 
 	// patientDebounce is how many debounces a restless upstream can make a song wait.
 	patientDebounce = 4
@@ -58,18 +40,6 @@ type engine struct {
 	newest uint64    // the newest delivery
 	done   uint64    // the newest delivery that the cards tell all of
 	stir   bool      // the queue has changed
-}
-
-// play is a song while it is on air.
-type play struct {
-	song
-	id     string // for history
-	key    string
-	from   string
-	at     time.Time // when it was heard first
-	began  time.Time // as far as is known
-	exact  bool
-	hidden bool
 }
 
 // pending is a song that has just been heard.
@@ -167,32 +137,6 @@ func (e *engine) late(i int, h heard) bool {
 	return r.pushed && r.answered && !h.song.started.IsZero() && h.song.started.Add(time.Second).Before(r.last.song.started)
 }
 
-// playOf is what of h says which play it is.
-func playOf(h heard) play {
-	return play{song: h.song, key: key(h.song.text), from: h.from, hidden: h.hidden}
-}
-
-// sameSong reports whether h is about p, as far as the title and the upstream's
-// own ids tell.
-func sameSong(p play, h heard) bool {
-	if p.key != key(h.song.text) || p.key == "" || p.hidden != h.hidden {
-		return false
-	}
-	if p.from == h.from && p.playID != "" && h.song.playID != "" {
-		return p.playID == h.song.playID
-	}
-	return !anew(p, h)
-}
-
-// anew reports whether h is the same title, begun anew when p was over.
-func anew(p play, h heard) bool {
-	began := h.song.started
-	if began.IsZero() || p.started.IsZero() || p.duration == 0 {
-		return false
-	}
-	return !began.Before(p.started.Add(p.duration-lateness)) && h.at.Sub(began) < fresh
-}
-
 // consider takes what the followed upstream says. A new song has to last for a
 // moment: of several that follow each other at once only the last is shown.
 func (e *engine) consider(h heard) {
@@ -274,111 +218,6 @@ func (e *engine) accept(h heard) {
 	e.before, e.since = nil, time.Time{}
 }
 
-// continues reports whether h is the same play; since is when something else
-// began to interrupt it, if anything did.
-func (p *play) continues(h heard, since time.Time) bool {
-	switch {
-	case p == nil || !sameSong(*p, h):
-		return false
-	case p.playID != "" && p.from == h.from && p.playID == h.song.playID:
-		return true
-	case since.IsZero():
-		return true
-	case p.duration > 0 && !p.began.IsZero() && h.at.After(p.began.Add(p.duration+h.at.Sub(since)+overdue)):
-		return false
-	}
-	return h.at.Sub(since) <= interlude
-}
-
-// newPlay begins a play. Its beginning is known where the upstream says it, or the
-// change was seen.
-func (e *engine) newPlay(h heard) *play {
-	p := playOf(h)
-	p.at, p.id = h.at, playID(h.at, e.current)
-	if p.art == "" && e.cover != nil {
-		p.art = e.cover(p.song)
-	}
-	p.began, p.exact = h.song.started, !h.song.started.IsZero()
-	if !p.exact && h.changed {
-		p.began = moment(h.at)
-	}
-	return &p
-}
-
-// playID is an id that is greater than the one of the play before.
-func playID(at time.Time, before *play) string {
-	n := at.UnixMilli()
-	if before != nil {
-		if last, err := strconv.ParseInt(before.id, 36, 64); err == nil && last >= n && last < math.MaxInt64 {
-			n = last + 1
-		}
-	}
-	return strconv.FormatInt(max(n, 1), 36)
-}
-
-// merge takes what a further report adds to a play.
-func (p *play) merge(h heard) {
-	s, old := h.song, p.song
-	p.song = s
-	p.album = first(s.album, old.album)
-	if s.art == "" {
-		p.art = old.art
-	}
-	if s.duration == 0 {
-		p.duration = old.duration
-	}
-	if p.from == h.from {
-		p.playID = first(s.playID, old.playID)
-	}
-	p.from = h.from
-	if !s.started.IsZero() && (!p.exact || s.started.Sub(p.began).Abs() > drift) {
-		p.began, p.exact = s.started, true
-	}
-}
-
-// state is the station's, as it is now, "" while it isn't known; held says that
-// it is only because nobody has waited for long enough to say something else.
-func (e *engine) state(now time.Time) (state string, held bool) {
-	was := ""
-	if e.base != nil {
-		was = e.base.State
-	}
-	if e.pending != nil && e.base != nil { // it is not about the song that is shown
-		return was, true
-	}
-	if e.order.active < 0 {
-		if !e.order.lost.IsZero() && !now.Before(e.order.lost.Add(e.order.patience)) {
-			return stateUnreachable, false
-		}
-		return was, true
-	}
-	r := e.order.ranks[e.order.active]
-	h, waited := r.last, !now.Before(r.state.Add(e.order.patience))
-	says := h.titled() && !(h.hidden && e.current == nil)
-	switch {
-	case e.order.isStale(r, now):
-		return stateStale, false
-	case says:
-		return onAir(h), false
-	case !waited:
-		return was, true
-	case h.state == upstream.Offline:
-		return stateOffline, false
-	case h.state == upstream.Silent:
-		return stateSilent, false
-	case e.current == nil:
-		return onAir(h), false
-	}
-	return stateStale, false
-}
-
-func onAir(h heard) string {
-	if h.live {
-		return stateLive
-	}
-	return statePlaying
-}
-
 // found adds a cover that was looked for to the song that is on air, if it still is.
 func (e *engine) found(now time.Time, id, art string) {
 	for _, p := range []*play{e.current, e.before} {
@@ -387,36 +226,6 @@ func (e *engine) found(now time.Time, id, art string) {
 		}
 	}
 	e.advance(now)
-}
-
-// card is what should be shown, whether its state is held, and false while there is
-// nothing to show.
-func (e *engine) card(now time.Time) (c card, held, ok bool) {
-	state, held := e.state(now)
-	if state == "" || e.current == nil && e.pending != nil {
-		return card{}, held, false
-	}
-	c = card{Station: e.name, State: state, Art: e.logo}
-	if p := e.current; p != nil {
-		c.setSong(p.song)
-		c.Art, c.PlayID = first(p.art, e.logo), p.id
-		if !p.began.IsZero() {
-			exact := p.exact
-			c.StartedAt, c.StartedExact = p.began.Add(e.delay), &exact
-		}
-	}
-	switch {
-	case held: // so is what goes with it
-		c.Source, c.Listeners = e.base.Source, e.base.Listeners
-		c.Live, c.DJ, c.Next = e.base.Live, e.base.DJ, e.base.Next
-	case e.order.active >= 0:
-		h := e.order.ranks[e.order.active].last
-		c.Source, c.Listeners = h.from, h.listeners
-		if state == statePlaying || state == stateLive {
-			c.Live, c.DJ, c.Next = h.live, h.dj, h.next.asNext()
-		}
-	}
-	return c, held, true
 }
 
 // stage queues a card that differs from the one before it. Listeners come and go
