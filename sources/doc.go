@@ -62,6 +62,17 @@
 // as the first is on the wall and the store's window for it lasts (minutes),
 // so it is for redeliveries; a cursor holds for ever.
 //
+// # Maps
+//
+// The configuration may make none, one or several events of each that a source
+// emits ([Transform]). The source need not know: it emits, and its cursor moves,
+// as if each of its events were stored. Where several are made of one, all but
+// the last are stored with a cursor of ours that holds the source's former one
+// and how many are done; so a run after a crash emits that event again, and only
+// what is missing of it is stored. For that the payload of an event must be the
+// same when it is emitted again behind the same cursor; where it is another, it
+// counts as another event.
+//
 // # Errors
 //
 // Run returns nil when there is nothing more to emit, ever; it is not run again.

@@ -186,7 +186,7 @@ func (o *output) store(ctx context.Context, subject stream.Subject, e Event, cur
 	}
 	draft := stream.Draft{
 		Subject: subject, Data: e.Data, Time: e.Time,
-		Source: first(e.Origin.Source, o.r.Name), EventID: first(e.Origin.ID, e.ID), Type: e.Origin.Type,
+		Source: first(e.Origin.Source, o.r.Name), EventID: first(e.Origin.ID, e.ID), Type: e.Origin.Type, Hops: e.Hops,
 		DedupeID: o.dedupeID(e, mark),
 	}
 	if draft.Time.IsZero() {
@@ -214,7 +214,7 @@ func (o *output) store(ctx context.Context, subject stream.Subject, e Event, cur
 		receipt.ID = stream.ID{} // where an older event lies says nothing about this one
 	}
 	o.saver.note(mark, subject, receipt.ID)
-	if o.r.CheckpointEach || o.r.Hold { // who decides about a held event takes its cursor away
+	if o.r.CheckpointEach {
 		// The event is stored, so an end of ctx is no error of this event.
 		_ = o.retry(ctx, "saving the cursor", o.saver.flush)
 	}

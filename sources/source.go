@@ -83,6 +83,9 @@ type Event struct {
 	// $about; it is not stored.
 	About map[string]string
 
+	// Hops is stream.Event's, for what a plugin emits; else 0.
+	Hops int
+
 	// Cursor is what Output.Cursor returns once this is the newest stored event.
 	// Nil leaves it as it was, and is what a source gives that keeps no cursor.
 	Cursor json.RawMessage
@@ -190,9 +193,8 @@ type Store interface {
 	stream.Publisher
 
 	// Hold keeps a draft for a moderator instead of publishing it. Its DedupeID
-	// and Mark count as they do for Publish, and so does the error: a draft that
-	// is held, or was until somebody decided about it, is not held again, and
-	// LastMark knows its mark while it is held.
+	// and Mark count as they do for Publish, and so does the error; LastMark knows
+	// the mark also once somebody has decided about the event.
 	Hold(ctx context.Context, d stream.Draft) (stream.Receipt, error)
 
 	// LastMark returns the newest mark of a source: of the events on walls that
