@@ -111,8 +111,8 @@
 //
 // Over HTTP/1.1, the request's goroutine finds out where the viewer begins and
 // sends the opening of the stream. Then it takes the connection from the HTTP
-// server and gives its descriptor to one of a few writers, one per processor; of a
-// connection over TLS also its keys (see [Server.ListenTLS]). Goroutine, buffers and
+// server and gives its descriptor to one of a few writers, one per processor; with
+// TLS the *tls.Conn too, where it is from [Server.ListenTLS]. Goroutine, buffers and
 // all that the Go runtime holds of the connection are free; what stays is a client.
 //
 // A writer is one goroutine with an inbox: new clients, feeds that have news,
@@ -125,6 +125,11 @@
 // epoll reports that it can be written to. One that is no longer in the window is
 // served by a goroutine that reads the store and puts the result into the inbox;
 // only a few of these run at a time.
+//
+// Over TLS, each client's bytes are its own: the writer has its tls.Conn encrypt
+// them into memory and sends that. What does not go out at once stays with the
+// client, 64 KiB and little more, until it goes or Config.WriteTimeout is over. The
+// tls.Conn is read from when epoll says so, for the client's end and its new keys.
 //
 // # What it costs
 //
@@ -147,4 +152,24 @@
 // kernel has to be told of in a call of its own; all that we can do is to tell it
 // seldom. So of a burst all that is pending goes out in one call, and the price of
 // a delivery falls with the number of events in 5 ms.
+//
+// Of memory, an idle viewer with a connection of its own holds less than 1 kB over
+// plain HTTP/1.1, and 9 kB with TLS, nearly all of it crypto/tls's: 3.6 kB buffers
+// that the handshake leaves, 1.8 kB ciphers, 0.9 kB the tls.Conn. Over HTTP/2 it is
+// 51 kB:
+//
+//	goroutine of the connection       8 kB   net/http; 3.7 kB of frames are in use
+//	goroutine that reads frames       4 kB   net/http and crypto/tls
+//	goroutine of the request          8 kB   parked beneath all that wraps the handler
+//	TLS                               7 kB   as above
+//	the connection's state          5.5 kB   net/http; 2 kB of it tables of HPACK
+//	buffer of the response            4 kB   net/http
+//	request, headers, contexts        7 kB   net/http's for the most part
+//	between objects                 5.5 kB   what is free in pages of which others are in use
+//	the runtime's                     2 kB
+//
+// All of it is as net/http makes it, which has no setting for any of these; a
+// connection over HTTP/2 carries other requests too, so that it can't be taken from
+// it as the others are. Less takes another implementation of HTTP/2. Proxies that
+// speak HTTP/1.1 to this server spare it.
 package sse

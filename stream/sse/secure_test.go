@@ -238,6 +238,27 @@ func isTimeout(err error) bool {
 	return errors.As(err, &netErr) && netErr.Timeout()
 }
 
+// Who has another listener for TLS is served as well, with a goroutine for each viewer.
+func TestOtherTLSListener(t *testing.T) {
+	m := newMemory("main")
+	s := sse.New(sse.Config{Reader: m, Drain: time.Millisecond})
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.ServeEvents(w, r, "main")
+	}))
+	defer server.Close()
+	stay, leave := must(server.Client().Get(server.URL)), must(server.Client().Get(server.URL))
+	defer stay.Body.Close()
+	r := decode(t, stay.Body)
+	m.publish("message", "", "0")
+	r.wants(0, 1)
+	leave.Body.Close()
+	eventually(t, "a client that has left stays", func() bool { return s.Viewers("main") == 1 })
+	shutdown(t, s)
+	if last := r.ended(); last.Type != "wall:bye" {
+		t.Errorf("the stream ends with %+v", last)
+	}
+}
+
 // Who speaks HTTP where TLS is spoken is told so.
 func TestPlainRequestToTLS(t *testing.T) {
 	s := overTLS(t, sse.Config{Reader: newMemory("main")})
