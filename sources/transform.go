@@ -12,8 +12,8 @@ import (
 // only do. It may be used concurrently, and is bounded in time and output.
 //
 // An event that it returns has the Wall, Kind, Key, ID and Time that were set,
-// or else those of the event that it was made of; its Cursor and About are
-// ignored. The error is an *EventError.
+// or else those of the event that it was made of; its Cursor, About and Hops
+// are ignored. The error is an *EventError.
 type Transform interface {
 	Transform(ctx context.Context, e Event) ([]Event, error)
 }
@@ -45,7 +45,7 @@ func (i Instance) Made(ctx context.Context, e Event) ([]Event, error) {
 	}
 	for n := range made {
 		m := &made[n]
-		m.Cursor, m.About = nil, nil
+		m.Cursor, m.About, m.Hops = nil, nil, e.Hops
 		if n == 0 {
 			continue
 		}

@@ -17,6 +17,12 @@ type Event struct {
 	Source  string    // who made it: the header ce-source; empty when unknown
 	Data    []byte    // the payload as published; not necessarily valid UTF-8
 
+	// Hops is how many plugins stand between this event and what came from
+	// outside: 0 for an event that no plugin has made, 1 for what a plugin makes
+	// of such an event, and so on. Where it is not 0, the store vouches for it and
+	// for Source.
+	Hops int
+
 	Control string // name of a control event, as [Retract]; empty for others
 	Target  ID     // what a control event is about
 }
@@ -38,6 +44,7 @@ type Draft struct {
 	Source  string    // CloudEvents' source; may be empty
 	EventID string    // CloudEvents' id; may be empty
 	Type    string    // CloudEvents' type; may be empty
+	Hops    int       // see Event
 
 	// DedupeID makes a retry harmless: of two drafts with the same DedupeID on
 	// one wall, the later is not stored while the first is, within the store's

@@ -255,7 +255,7 @@ func (s *Store) publishHeld(ctx context.Context, w *wall, held *jetstream.RawStr
 	}
 	msg := nats.NewMsg(subject.String())
 	msg.Data = held.Data
-	for _, name := range []string{headerID, headerSource, headerType, headerTime, headerSubject} {
+	for _, name := range []string{headerID, headerSource, headerType, headerTime, headerSubject, headerHops, headerHopsMAC} {
 		if value := held.Header.Get(name); value != "" {
 			msg.Header.Set(name, value)
 		}

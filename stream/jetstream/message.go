@@ -26,6 +26,9 @@ const (
 	headerTime    = "ce-time"
 	headerSubject = "ce-subject"
 
+	headerHops    = "Wallcast-Hops"
+	headerHopsMAC = "Wallcast-Hops-Mac"
+
 	headerMark    = "Wallcast-Mark"
 	headerMarkMAC = "Wallcast-Mark-Mac"
 
@@ -67,6 +70,11 @@ func (s *Store) encode(d stream.Draft) (*nats.Msg, error) {
 	if d.DedupeID != "" {
 		msg.Header.Set(nats.MsgIdHdr, s.dedupeID(d.Subject.Wall, d.DedupeID))
 	}
+	if d.Hops > 0 {
+		hops := strconv.Itoa(d.Hops)
+		msg.Header.Set(headerHops, hops)
+		msg.Header.Set(headerHopsMAC, hopsMAC(s.key, msg.Subject, msg.Header, msg.Data))
+	}
 	if d.Mark != nil {
 		mark, err := json.Marshal(d.Mark)
 		if err != nil {
@@ -82,8 +90,10 @@ func (s *Store) encode(d stream.Draft) (*nats.Msg, error) {
 // another's and have its event taken for a repeat.
 func (s *Store) dedupeID(wall, id string) string { return s.mac("dedupe", wall, id) }
 
-func (s *Store) mac(parts ...string) string {
-	h := hmac.New(sha256.New, s.key)
+func (s *Store) mac(parts ...string) string { return mac(s.key, parts...) }
+
+func mac(key []byte, parts ...string) string {
+	h := hmac.New(sha256.New, key)
 	for _, p := range parts {
 		fmt.Fprintf(h, "%d:%s", len(p), p)
 	}
@@ -102,6 +112,21 @@ func (s *Store) mark(wall string, h nats.Header) (stream.Mark, bool) {
 		return stream.Mark{}, false
 	}
 	return m, true
+}
+
+// hopsMAC vouches for an event's hops and source, so that no producer can have its
+// events taken for a plugin's: plugins that are to see them would not.
+func hopsMAC(key []byte, subject string, h nats.Header, data []byte) string {
+	return mac(key, "hops", subject, h.Get(headerHops), h.Get(headerSource), string(data))
+}
+
+// hops are those of a stored event, if they are ours.
+func (w *wall) hops(m stored) int {
+	n, err := strconv.Atoi(m.header.Get(headerHops))
+	if err != nil || n < 0 || !hmac.Equal([]byte(m.header.Get(headerHopsMAC)), []byte(hopsMAC(w.key, m.subject, m.header, m.data))) {
+		return 0
+	}
+	return n
 }
 
 // stored is a message as it lies in a stream.
@@ -125,7 +150,7 @@ func (w *wall) decode(m stored) stream.Event {
 		return e
 	}
 	e.Subject = subject
-	e.Source = headerText(m.header.Get(headerSource))
+	e.Source, e.Hops = headerText(m.header.Get(headerSource)), w.hops(m)
 	if t, err := time.Parse(time.RFC3339Nano, m.header.Get(headerTime)); err == nil && t.Year() > 0 && t.Year() <= 9999 {
 		e.Time = t.UTC()
 	}

@@ -22,6 +22,7 @@ import (
 // wall is a wall that is served.
 type wall struct {
 	name   string
+	key    []byte // the Store's
 	cfg    atomic.Pointer[Wall]
 	epoch  atomic.Pointer[string]
 	head   atomic.Uint64 // the highest sequence that this process has seen given out
@@ -67,7 +68,7 @@ func (s *Store) SetWalls(ctx context.Context, configs []Wall) error {
 		w := s.lookup(cfg.Name)
 		isNew := w == nil
 		if isNew {
-			w = &wall{name: cfg.Name}
+			w = &wall{name: cfg.Name, key: s.key}
 			w.cfg.Store(&cfg)
 		}
 		info := have[streamName(cfg.Name)]
