@@ -104,6 +104,9 @@ func (e *engine) hear(i int, at time.Time, r upstream.Report) heard {
 	h.song, h.hidden = e.reader.read(r.Song)
 	h.song.started = moment(h.song.started)
 	h.hidden = h.hidden && h.state == upstream.Playing
+	if h.live && h.dj != "" && h.state == upstream.Playing && h.song.text == "" {
+		h.song = song{kind: typeLive, title: h.dj, text: h.dj} // better than the song before the show
+	}
 	h.live = h.live || h.song.kind == typeLive
 	if r.Next != nil {
 		if next, hidden := e.reader.read(*r.Next); next.text != "" && !hidden {

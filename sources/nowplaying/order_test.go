@@ -219,3 +219,15 @@ func TestAPostIsDoneOnceItsCardIsKept(t *testing.T) {
 		t.Errorf("when the card says that the title is stale the cursor is behind post %d", n)
 	}
 }
+
+func TestLiveShowWithoutTitle(t *testing.T) {
+	m := simulate(t, nil)
+	m.hear(titled("A - One"), minute)
+	m.hear(upstream.Report{Live: true, DJ: "Ada"}, minute)
+	m.want("playing A - One", "live Ada")
+	if c := m.last(); c.Type != "live" || c.Title != "Ada" || c.DJ != "Ada" {
+		t.Errorf("the card of a show is %s", c.json())
+	}
+	m.hear(upstream.Report{Live: true}, minute) // nobody knows who
+	m.want("playing A - One", "live Ada", "stale Ada")
+}

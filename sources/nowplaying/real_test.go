@@ -75,8 +75,9 @@ func TestRealMPD(t *testing.T) {
 	r.until("playing 宇多田ヒカル - 初恋")
 	r.stop()
 	n := len(store.Data())
+	s.Patience = patience // which a busy machine doesn't lose
 	r = start(t, store, s, sources.Env{Pictures: album})
-	time.Sleep(4 * time.Second) // longer than it takes to look and to lose patience
+	time.Sleep(3 * time.Second) // longer than it takes to look
 	if all := r.cards(); len(all) != n {
 		t.Errorf("a restart of the station makes the cards %+v", all[n:])
 	}

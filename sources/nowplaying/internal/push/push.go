@@ -176,7 +176,7 @@ func (f fields) get(name string) string {
 
 // knows reports whether a post says anything of a song, be it that nothing is known.
 func (f fields) knows() bool {
-	for _, name := range []string{"artist", "title", "text", "play", "started", "state"} {
+	for _, name := range []string{"artist", "title", "text", "play", "started", "state", "live", "dj"} {
 		for _, n := range names[name] {
 			if _, ok := f[n]; ok {
 				return true

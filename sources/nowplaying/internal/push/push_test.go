@@ -138,6 +138,7 @@ func TestPosts(t *testing.T) {
 		"the year of an album":  {body: `{"title":"T","timestamp":"1999"}`, want: song("", "T")},
 		"jingle":                {body: `{"title":"T","jingle_mode":"true"}`, want: upstream.Report{Song: upstream.Song{Title: "T", Type: "jingle"}}},
 		"advertisement":         {body: `{"title":"T","category":"Commercials"}`, want: upstream.Report{Song: upstream.Song{Title: "T", Type: "ad"}}},
+		"somebody goes live":    {body: `{"live":"1","dj":"Ada"}`, want: upstream.Report{Live: true, DJ: "Ada"}},
 		"stopped":               {body: `{"state":"stopped"}`, want: upstream.Report{State: upstream.Silent}},
 		"no address":            {body: `{"title":"T","cover":"C:\\covers\\1.jpg","image":"javascript:alert(1)"}`, want: song("", "T")},
 		"multipart": {kind: "multipart/form-data; boundary=x",
