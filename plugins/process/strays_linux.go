@@ -76,19 +76,28 @@ func reapStrays(session int) {
 	}
 	sessions.starting.Lock() // so that what is unknown is really one
 	defer sessions.starting.Unlock()
-	immune := map[int]bool{}
+	// What is killed is reaped only when nothing lives any more: until then it
+	// counts as a process of its user, so that a fork bomb runs out of them.
+	killed := map[int]bool{}
 	for found := true; found; {
 		found = false
 		for _, pid := range strays() {
-			if immune[pid] || sessions.owns(pid) {
+			if _, known := killed[pid]; known || sessions.owns(pid) {
 				continue
 			}
-			if unix.Kill(pid, unix.SIGKILL) == unix.EPERM {
-				immune[pid] = true // of another user; as setuid is off, that isn't ours
-				continue
-			}
-			// Its own children are ours once it has gone: hence the loop.
+			// As setuid is off, none of another user's should be among them.
+			killed[pid] = unix.Kill(pid, unix.SIGKILL) != unix.EPERM
 			found = true
+		}
+		for pid, dies := range killed {
+			if dies {
+				var info unix.Siginfo
+				_ = waitid(pid, &info, unix.WEXITED|unix.WALL) // then its own children are ours
+			}
+		}
+	}
+	for pid, dies := range killed {
+		if dies {
 			reapChild(pid, 0)
 		}
 	}
