@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -64,5 +65,60 @@ sources:
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("the wall has %d events, and the map makes %d:\n%s", len(got), len(want), strings.Join(got, ", "))
+	}
+}
+
+// wallcast runs a command beside the program.
+func wallcast(t *testing.T, folder string, args ...string) string {
+	t.Helper()
+	path, err := buildProgram()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), path, args...)
+	cmd.Dir = folder
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("wallcast %q: %v: %s", args, err, out)
+	}
+	return string(out)
+}
+
+// TestHeldEventsOfASource lets what a map makes wait for a moderator: it waits
+// once, also when it was decided about and the program is killed.
+func TestHeldEventsOfASource(t *testing.T) {
+	folder, address := t.TempDir(), freeAddress(t)
+	const configuration = `
+walls: {main: }
+sources:
+  lines:
+    file: {path: lines.txt, mode: follow, from: start}
+    only: . != "dropped"
+    map: '{title: "\(.) first"}, {title: "\(.) second"}'
+    hold: true
+`
+	if err := os.WriteFile(filepath.Join(folder, "lines.txt"), []byte("one\ndropped\ntwo\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := serveConfig(t, folder, address, configuration)
+	held := ""
+	for end := time.Now().Add(time.Minute); strings.Count(held, "lines") < 4 && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		held = wallcast(t, folder, "held")
+	}
+	for n, title := range []string{"one first", "one second", "two first", "two second"} {
+		if !strings.Contains(held, title) || strings.Contains(held, "dropped") {
+			t.Errorf("number %d does not wait:\n%s", n, held)
+		}
+	}
+	wallcast(t, folder, "held", "approve", "1")
+	wallcast(t, folder, "held", "drop", "2", "3", "4")
+	p.kill()
+	p = serveConfig(t, folder, address, configuration)
+	time.Sleep(500 * time.Millisecond) // what is held again comes at once
+	if held := wallcast(t, folder, "held"); !strings.Contains(held, "nothing waits") {
+		t.Errorf("after a restart there waits\n%s", held)
+	}
+	if got := p.titles("message"); !slices.Equal(got, []string{"one first"}) {
+		t.Errorf("the wall has %q", got)
 	}
 }
