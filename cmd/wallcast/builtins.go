@@ -5,6 +5,7 @@ import (
 	"github.com/wallcast/wallcast/sources/feed"
 	"github.com/wallcast/wallcast/sources/file"
 	"github.com/wallcast/wallcast/sources/nats"
+	"github.com/wallcast/wallcast/sources/nowplaying"
 	"github.com/wallcast/wallcast/sources/poll"
 	"github.com/wallcast/wallcast/sources/sse"
 	"github.com/wallcast/wallcast/sources/webhook"
@@ -16,6 +17,7 @@ var sourceTypes = register(
 	feed.Type,
 	file.Type,
 	nats.Type,
+	nowplaying.Type,
 	poll.Type,
 	sse.Type,
 	withMaps(webhook.Type, webhook.Maps()),
