@@ -266,12 +266,18 @@ func (m *onlooker) leave(e gosse.Event, open bool) {
 		Reason string
 		Retry  int64
 	}
-	if err := json.Unmarshal([]byte(e.Data), &bye); err != nil || bye.Reason != "shutdown" || m.stopped.Load() == 0 {
+	err := json.Unmarshal([]byte(e.Data), &bye)
+	if bye.Reason == "unavailable" && !open { // a machine that is too busy
+		return
+	}
+	if err != nil || bye.Reason != "shutdown" || m.stopped.Load() == 0 {
 		m.fail("got the bye %s, %v", e.Data, err)
 		return
 	}
 	m.retry = time.Duration(bye.Retry) * time.Millisecond
-	if m.retry < time.Second || m.retry > 3*time.Second {
+	// A second and a half of two, or of one for each 3,000 viewers.
+	longest := max(3*time.Second, time.Duration(len(m.members))*time.Second/2000)
+	if m.retry < time.Second || m.retry > longest {
 		m.fail("is told to come back after %s", m.retry)
 	}
 	if open {
@@ -459,7 +465,7 @@ func (h *herd) isSpread(what string, at []time.Duration, atLeast time.Duration) 
 	}
 	share := 100 * most / len(at)
 	h.t.Logf("%s lie within %s; at most %d %% of them within %s", what, span.Round(time.Millisecond), share, bit)
-	if span < atLeast || share > 25 {
+	if span < atLeast || share > 40 {
 		h.t.Errorf("%s lie within %s, and %d %% of them within %s", what, span, share, bit)
 	}
 }

@@ -13,6 +13,7 @@ type places struct {
 	most       int // 0 is no limit
 	perAddress int // the same
 	taken      int
+	crowd      int // as many were there when the end began
 	byAddress  map[string]int
 
 	refused uint64
@@ -83,6 +84,24 @@ func (s *Server) lookLocked(room error, address string) error {
 		s.cfg.Log.Warn("viewers are told to come back later: "+limit, "viewers", p.taken, "refused", p.refused)
 	}
 	return errFull
+}
+
+// comebacks is how many viewers a second are told to come back: what a process
+// that has just started can cope with, over TLS too.
+const comebacks = 3000
+
+// window is how long the viewers who are there need to come back.
+func (p *places) window() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return time.Duration(max(p.taken, p.crowd)) * time.Second / comebacks
+}
+
+// close remembers how many viewers are there when they begin to be sent away.
+func (p *places) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.crowd = p.taken
 }
 
 // leave gives a place back.

@@ -2,6 +2,7 @@ package sse_test
 
 import (
 	"bufio"
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -28,5 +29,24 @@ func checkRetryIsSpread(t *testing.T) {
 	}
 	if len(times) < 15 {
 		t.Errorf("20 streams begin with %d different times", len(times))
+	}
+}
+
+// The more viewers there are, the more time they are given to come back.
+func TestManyGetMoreTime(t *testing.T) { inAllWays(t, checkManyGetMoreTime) }
+
+func checkManyGetMoreTime(t *testing.T) {
+	s := serve(t, sse.Config{Reader: newMemory("main"), Retry: 2 * time.Millisecond, Drain: 300 * time.Millisecond})
+	var all []*reader
+	for range 90 {
+		r, _ := s.watch("", "")
+		all = append(all, r)
+	}
+	shutdown(t, s.Server)
+	for _, r := range all { // the last ones too, when few are there
+		var bye struct{ Retry int }
+		if err := json.Unmarshal([]byte(r.ended().Data), &bye); err != nil || bye.Retry < 15 || bye.Retry > 45 {
+			t.Fatalf("one of 90 viewers is told to come back after %d ms, want 15 to 45; %v", bye.Retry, err)
+		}
 	}
 }

@@ -57,7 +57,7 @@ type Config struct {
 	WindowBytes   int
 
 	Ping         time.Duration // between two wall:ping; default 15 s
-	Retry        time.Duration // the mean time after which browsers reconnect; default 2 s
+	Retry        time.Duration // the mean time after which browsers reconnect, longer for more than thousands; default 2 s
 	Drain        time.Duration // over which Shutdown spreads the ends of streams; default 3 s
 	Idle         time.Duration // after which a wall that nobody watches is no longer read; default 1 min
 	WriteTimeout time.Duration // for one write, after which a stuck viewer is dropped; default 15 s
@@ -244,6 +244,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	if !s.stopped {
 		s.stopped = true
+		s.places.close()
 		close(s.stopping)
 	}
 	s.mu.Unlock()
@@ -267,7 +268,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 // retry is a time to reconnect after, different for each viewer.
 func (s *Server) retry() time.Duration {
-	return s.cfg.Retry/2 + rand.N(s.cfg.Retry)
+	mean := max(s.cfg.Retry, s.places.window())
+	return mean/2 + rand.N(mean)
 }
 
 // later is retry for a viewer that should not come back soon.
