@@ -14,9 +14,9 @@ import (
 // BenchmarkCall measures a call from its trigger to its one event and its end,
 // and, to compare, the same program started with nothing around it.
 func BenchmarkCall(b *testing.B) {
-	for _, plugin := range []struct{ name, file string }{
-		{"sh", write(b, "#!/bin/sh\nread -r line\necho \"$line\"\n")},
-		{"go", compile(b, `package main
+	b.Run("sh", func(b *testing.B) { benchmark(b, write(b, "#!/bin/sh\nread -r line\necho \"$line\"\n")) })
+	b.Run("go", func(b *testing.B) {
+		benchmark(b, compile(b, `package main
 
 import (
 	"io"
@@ -24,23 +24,26 @@ import (
 )
 
 func main() { io.Copy(os.Stdout, os.Stdin) }
-`)},
-	} {
-		p := load(b, plugin.file)
-		input := []byte(`{"trigger":"try"}`)
-		b.Run(plugin.name, func(b *testing.B) {
-			measure(b, func() error {
-				return p.Call(b.Context(), plugins.Call{Name: "bench", Input: input, Limits: usual, Output: func([]byte) error { return nil }, Log: func([]byte) {}, TooLong: func(int) {}})
-			})
-		})
-		b.Run(plugin.name+"/alone", func(b *testing.B) {
-			measure(b, func() error {
-				cmd := exec.CommandContext(b.Context(), plugin.file)
-				cmd.Env = []string{} // and no input: it reads nothing
-				return cmd.Run()
-			})
-		})
+`))
+	})
+}
+
+func benchmark(b *testing.B, file string) {
+	p := load(b, file)
+	c := plugins.Call{
+		Name: "bench", Input: []byte(`{"trigger":"try"}`), Limits: usual,
+		Output: func([]byte) error { return nil }, Log: func([]byte) {}, TooLong: func(int) {},
 	}
+	b.Run("call", func(b *testing.B) {
+		measure(b, func() error { return p.Call(b.Context(), c) })
+	})
+	b.Run("alone", func(b *testing.B) {
+		measure(b, func() error {
+			cmd := exec.CommandContext(b.Context(), file)
+			cmd.Env = []string{} // and no input
+			return cmd.Run()
+		})
+	})
 }
 
 // measure reports the median beside the mean.
