@@ -276,7 +276,7 @@ func (m *onlooker) leave(e gosse.Event, open bool) {
 	}
 	m.retry = time.Duration(bye.Retry) * time.Millisecond
 	// A second and a half of two, or of one for each 3,000 viewers.
-	longest := max(3*time.Second, time.Duration(len(m.members))*time.Second/2000)
+	longest := max(3*time.Second, time.Duration(len(m.members)+100)*time.Second/2000)
 	if m.retry < time.Second || m.retry > longest {
 		m.fail("is told to come back after %s", m.retry)
 	}
