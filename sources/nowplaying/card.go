@@ -47,11 +47,15 @@ type nextSong struct {
 	Art    string `json:"art,omitempty"`
 }
 
-func (c card) json() []byte {
+func (c card) json() []byte { return encode(c) }
+
+// encode writes a card or a cursor. It leaves what HTML has to escape: that would
+// make six bytes of one.
+func encode(v any) []byte {
 	var b bytes.Buffer
 	out := json.NewEncoder(&b)
 	out.SetEscapeHTML(false)
-	if err := out.Encode(c); err != nil { // strings, numbers and checked times
+	if err := out.Encode(v); err != nil { // strings, numbers and times that were checked
 		panic(err)
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))

@@ -56,7 +56,7 @@ func (k *kept) play(c *card) *play {
 		p.started = p.began
 	}
 	p.playID, p.duration = k.PlayID, max(0, time.Duration(k.Length)*time.Millisecond)
-	p.text, p.kind = k.Key, typeSong
+	p.kind = typeSong
 	if c != nil && c.PlayID == k.ID {
 		p.kind, p.artist, p.title, p.text, p.raw = c.Type, c.Artist, c.Title, c.Text, c.Raw
 		p.album, p.art = c.Album, c.Art
@@ -72,7 +72,7 @@ func (e *engine) cursor() json.RawMessage {
 		Current: keep(e.current), Before: keep(e.before), Since: e.since,
 		Artist: e.reader.artist, Middles: e.reader.middles,
 	}
-	raw := c.json()
+	raw := encode(c)
 	for _, shrink := range []func(){ // what costs least first
 		func() { c.Middles, c.Artist = nil, "" },
 		func() { c.Wall = c.Wall.small() },
@@ -83,15 +83,7 @@ func (e *engine) cursor() json.RawMessage {
 			break
 		}
 		shrink()
-		raw = c.json()
-	}
-	return raw
-}
-
-func (c cursor) json() json.RawMessage {
-	raw, err := json.Marshal(c)
-	if err != nil { // every time in it was checked
-		panic(err)
+		raw = encode(c)
 	}
 	return raw
 }

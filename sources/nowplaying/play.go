@@ -1,6 +1,8 @@
 package nowplaying
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"math"
 	"strconv"
 	"time"
@@ -36,15 +38,27 @@ type play struct {
 	hidden bool
 }
 
+// identity is a key that is short enough for a cursor.
+func identity(text string) string { return short(key(text)) }
+
+// short is s, or a hash of it where it is long.
+func short(s string) string {
+	if len(s) <= 2*sha256.Size {
+		return s
+	}
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:])
+}
+
 // playOf is what of h says which play it is.
 func playOf(h heard) play {
-	return play{song: h.song, key: key(h.song.text), from: h.from, hidden: h.hidden}
+	return play{song: h.song, key: identity(h.song.text), from: h.from, hidden: h.hidden}
 }
 
 // sameSong reports whether h is about p, as far as the title and the upstream's
 // own ids tell.
 func sameSong(p play, h heard) bool {
-	if p.key != key(h.song.text) || p.key == "" || p.hidden != h.hidden {
+	if p.key != identity(h.song.text) || p.key == "" || p.hidden != h.hidden {
 		return false
 	}
 	if p.from == h.from && p.playID != "" && h.song.playID != "" {

@@ -3,6 +3,7 @@ package nowplaying
 import (
 	"encoding/json"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -80,4 +81,27 @@ func randomReport(random *rand.Rand, now time.Time) upstream.Report {
 		r.Next = &upstream.Song{Text: texts[random.IntN(len(texts))], Art: "https://radio.example/cover"}
 	}
 	return r
+}
+
+func TestCursorOfLongTitles(t *testing.T) {
+	for _, letter := range []string{"<", `"`, "é", "\u2028", "\\"} {
+		m := simulate(t, func(s *Settings) { s.Delay, s.Hide = time.Minute, nil })
+		m.hear(titled("short"), 5*time.Second)
+		for i := range 8 {
+			long := strings.Repeat(letter, 300) + " - " + strings.Repeat(letter, 300+i)
+			r := titled(long)
+			r.Song.Album, r.Song.Art, r.Song.PlayID = long, "https://radio.example/"+strings.Repeat("x", 600), long
+			r.Next = &upstream.Song{Text: long, Album: long, Art: r.Song.Art}
+			m.hear(r, 5*time.Second)
+			if raw := m.e.cursor(); len(raw) > maxCursor || !json.Valid(raw) {
+				t.Fatalf("of %q: a cursor of %d bytes", letter, len(raw))
+			}
+		}
+		m.pass(10 * minute)
+		raw := m.e.cursor()
+		var c cursor
+		if err := json.Unmarshal(raw, &c); err != nil || len(raw) > maxCursor || c.Wall == nil || c.Current == nil {
+			t.Errorf("of %q: what is on the wall isn't in a cursor of %d bytes: %v", letter, len(raw), err)
+		}
+	}
 }

@@ -71,7 +71,7 @@ type reader struct {
 func (d *reader) read(s upstream.Song) (result song, hidden bool) {
 	result = song{
 		raw:   rawText(s),
-		album: d.name(s.Album), playID: cut(s.PlayID, maxName),
+		album: d.name(s.Album), playID: short(s.PlayID),
 		started: s.StartedAt, duration: max(s.Duration, 0),
 		art: cut(s.Art, maxAddress), kind: s.Type,
 	}
