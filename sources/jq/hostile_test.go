@@ -70,6 +70,8 @@ var hostile = []string{
 	`reduce range(100) as $i (1; [., .]) | [., [.[0], .[0]]] | unique`,
 	`reduce range(100) as $i (1; [., .]) | [., [.[0], .[0]]] | group_by(.)`,
 	`reduce range(100) as $i (1; [., .]) | [., [.[0], .[0]]] | max_by(.)`,
+	`reduce range(100) as $i (1; [., .]) | [., [.[0], .[0]]] | sort_by(.)`,
+	`reduce range(18) as $i (1; [., .]) as $x | [range(100000)] | sort_by($x)`,
 	`reduce range(100) as $i (1; [., .]) | contains([.[0]])`,
 	`reduce range(100) as $i (1; [., .]) | index([[.[0][0], .[0][0]]])`,
 	`reduce range(100) as $i (1; [., .]) | . - [[.[0][0], .[0][0]]]`,
