@@ -191,7 +191,10 @@ func (endless) Read(b []byte) (int, error) { return len(b), nil }
 // A stream over TLS ends as it should: with a bye, the last chunk, and TLS's own end.
 func TestShutdownOverTLSIsClean(t *testing.T) {
 	s := overTLS(t, sse.Config{Reader: newMemory("main")})
-	conn := s.dial("")
+	line := &recorded{Conn: must(net.Dial("tcp", s.http.Listener.Addr().String()))}
+	defer line.Close()
+	conn := tls.Client(line, &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12}) // which shows the types of records
+	fmt.Fprint(conn, "GET /walls/main/events HTTP/1.1\r\nHost: x\r\n\r\n")
 	eventually(t, "the viewer is not there", func() bool { return s.Viewers("main") == 1 })
 	shutdown(t, s.Server)
 	said, err := io.ReadAll(conn)
@@ -200,6 +203,49 @@ func TestShutdownOverTLSIsClean(t *testing.T) {
 	}
 	if text := string(said); !strings.Contains(text, `"shutdown"`) || !strings.HasSuffix(text, "\r\n0\r\n\r\n") {
 		t.Errorf("the stream ends with %q", text[max(0, len(text)-200):])
+	}
+	last := byte(0)
+	for records := line.read; len(records) > 0; records = records[5+int(records[3])<<8+int(records[4]):] {
+		last = records[0]
+	}
+	const alert = 21
+	if last != alert {
+		t.Errorf("the last record is of type %d, no alert", last)
+	}
+}
+
+// recorded keeps what is read from it.
+type recorded struct {
+	net.Conn
+	read []byte
+}
+
+func (r *recorded) Read(b []byte) (int, error) {
+	n, err := r.Conn.Read(b)
+	r.read = append(r.read, b[:n]...)
+	return n, err
+}
+
+// Of viewers that stop reading for a while, each gets its own records, whole and
+// in order.
+func TestSlowViewersOverTLS(t *testing.T) {
+	m := newMemory("main")
+	s := overTLS(t, sse.Config{Reader: m, WindowEntries: 20})
+	var slow []net.Conn
+	for range 8 { // more than there are writers
+		slow = append(slow, s.dial(""))
+	}
+	eventually(t, "the viewers are not there", func() bool { return s.Viewers("main") == len(slow) })
+	quick, _ := s.watch("", "")
+	const n = 200
+	for i := range n {
+		m.publish("message", "", fmt.Sprintf("%d %060000d", i, 0))
+		if i%10 == 9 {
+			quick.wants(i-9, 10)
+		}
+	}
+	for _, conn := range slow {
+		s.read(conn).wants(0, n)
 	}
 }
 
