@@ -22,10 +22,11 @@ func (p *program) limitViewers(cfg *config.Config) {
 }
 
 // viewerAddress is what counts as one client where viewers are limited; "" for
-// one who is not.
+// one who is not, as whoever comes over the administration socket.
 func (p *program) viewerAddress(r *http.Request) string {
 	caller := access.CallerOf(r)
-	if _, loopback := p.site.config().Viewers.PerAddress(); !loopback && caller.Address.IsLoopback() {
+	_, loopback := p.site.config().Viewers.PerAddress()
+	if !caller.Address.IsValid() || !loopback && caller.Address.IsLoopback() {
 		return ""
 	}
 	return caller.LimitKey()
