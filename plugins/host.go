@@ -91,6 +91,7 @@ const (
 	Stopped Reason = "stopped" // the context ended
 	Refused Reason = "refused" // Call.Output returned an error; see errors.Unwrap
 	Start   Reason = "start"   // it could not be started
+	Fetch   Reason = "fetch"   // what it was to be given could not be fetched
 )
 
 // CallError says why a call failed.

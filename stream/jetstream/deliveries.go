@@ -35,9 +35,6 @@ const (
 	// redeliveries is for how long a second delivery with an id is noticed. The
 	// usual senders try for three days at most.
 	redeliveries = 72 * time.Hour
-
-	// deliveryWait is how long NextDelivery trusts that it is told of news.
-	deliveryWait = 10 * time.Second
 )
 
 func (s *Store) openDeliveries(ctx context.Context) error {
@@ -100,36 +97,9 @@ func (s *Store) NextDelivery(ctx context.Context, source string, after uint64) (
 		s.log.Warn("the store of deliveries is older than what was done of it; going on with what comes now", "source", source)
 		after = last
 	}
-	d, err := nextDelivery(ctx, hooks, source, after)
-	if !errors.Is(err, stream.ErrNotFound) {
-		return d, err
-	}
-	news := make(chan struct{}, 1)
-	sub, err := s.nc.Subscribe(newsPrefix+"."+source, func(*nats.Msg) {
-		select {
-		case news <- struct{}{}:
-		default: // it is told already
-		}
+	return await(ctx, s.nc, newsPrefix+"."+source, func() (sources.Delivery, error) {
+		return nextDelivery(ctx, hooks, source, after)
 	})
-	if err != nil {
-		return sources.Delivery{}, fmt.Errorf("waiting for a delivery: %w", explain(err))
-	}
-	defer func() { _ = sub.Unsubscribe() }() // fails only where the connection has ended
-	for {
-		if d, err = nextDelivery(ctx, hooks, source, after); !errors.Is(err, stream.ErrNotFound) {
-			return d, err
-		}
-		wait := time.NewTimer(deliveryWait)
-		select {
-		case <-ctx.Done():
-		case <-news:
-		case <-wait.C:
-		}
-		wait.Stop()
-		if err := ctx.Err(); err != nil {
-			return sources.Delivery{}, err
-		}
-	}
 }
 
 // nextDelivery returns the next that is held, or ErrNotFound.

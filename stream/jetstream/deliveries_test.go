@@ -98,7 +98,7 @@ func TestADeliveryWakesItsSource(t *testing.T) {
 			t.Fatalf("the delivery %d is %q", i, d.Body)
 		}
 	}
-	// Without being told, the source would look again after ten seconds only.
+	// Without being told, the source would look again after half a minute only.
 	if took := time.Since(began); took > 9*time.Second {
 		t.Errorf("a hundred deliveries took %v: their source is not told of them", took)
 	}

@@ -13,6 +13,9 @@
 //	WALL_<wall>          the wall's stream: wall.<wall>.<kind>[.<key>] and ctl.<wall>.<name>
 //	CARDS                the newest version of every keyed card, republished by NATS itself as
 //	                     card.<wall>.<kind>.<key>, so that it outlives its wall's older events
+//	WORK                 fire.<plugin>: triggers that wait for their plugins; each is deleted when it is done
+//	SCHEDULES            cron.<plugin>, the schedules that NATS keeps, and tick.<plugin>, what they set off
+//	DEAD                 dead.<plugin>: triggers that plugins could not do
 //	KV_wallcast_state    checkpoints of sources, the floor and head of walls, the marks' key
 //	KV_wallcast_leases   who runs which source; in memory, with a time to live
 //

@@ -160,7 +160,7 @@ func (s *Store) openShared(ctx context.Context) error {
 	if _, err := s.js.CreateOrUpdateStream(ctx, cards); err != nil {
 		return fmt.Errorf("opening the stream %s: %w", cardsStream, explain(err))
 	}
-	if err := errors.Join(s.openDeliveries(ctx), s.openHold(ctx), s.openPictures(ctx)); err != nil {
+	if err := errors.Join(s.openDeliveries(ctx), s.openHold(ctx), s.openPictures(ctx), s.openPlugins(ctx)); err != nil {
 		return err
 	}
 	var err error
