@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"crypto/tls"
 	"net/http"
 	"strconv"
 	"strings"
@@ -18,6 +19,9 @@ type Reading struct {
 	Holds func() bool
 }
 
+// overTLS stands for the state of any connection over TLS.
+var overTLS = new(tls.ConnectionState)
+
 // ReadingOf returns the right with which a request reads a wall that it may read;
 // nil for a wall that everybody may, and for the operator, whose right doesn't end.
 func (g *Guard) ReadingOf(r *http.Request, wall string) *Reading {
@@ -26,8 +30,11 @@ func (g *Guard) ReadingOf(r *http.Request, wall string) *Reading {
 	}
 	// Of a stream that is open for hours no more is kept than the checks need.
 	bare := &http.Request{
-		Method: r.Method, URL: r.URL, Host: r.Host, RemoteAddr: r.RemoteAddr, TLS: r.TLS,
+		Method: r.Method, URL: r.URL, Host: r.Host, RemoteAddr: r.RemoteAddr,
 		Proto: r.Proto, ProtoMajor: r.ProtoMajor, ProtoMinor: r.ProtoMinor, Header: http.Header{},
+	}
+	if r.TLS != nil {
+		bare.TLS = overTLS
 	}
 	for _, name := range append([]string{"Authorization", "Origin", "Sec-Fetch-Site"}, forwardingHeaders...) {
 		if values := r.Header.Values(name); len(values) > 0 {
