@@ -56,7 +56,7 @@ func prepare(path string) (throughDescriptor bool, err error) {
 		return false, cause(err)
 	}
 	if info.Mode()&0o005 != 0o005 {
-		return false, errors.New("Wallcast runs as root, and plugins then as others, who may not read and execute it: chmod a+rx it")
+		return false, errors.New("as root Wallcast runs plugins as other users, who may not read and execute it: chmod a+rx it")
 	}
 	for folder := filepath.Dir(real); ; folder = filepath.Dir(folder) {
 		info, err := os.Stat(folder)

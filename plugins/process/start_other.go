@@ -14,7 +14,7 @@ import (
 // prepare refuses to run plugins as root, as there are no limits then.
 func prepare(string) (throughDescriptor bool, err error) {
 	if os.Geteuid() == 0 {
-		return false, errors.New("Wallcast doesn't run plugins as root on this system: run it as another user")
+		return false, errors.New("on this system plugins don't run as root, which nothing would limit: run Wallcast as another user")
 	}
 	return false, nil
 }

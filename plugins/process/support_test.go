@@ -29,8 +29,6 @@ type outcome struct {
 	took    time.Duration
 }
 
-func (o outcome) reason() plugins.Reason { return plugins.ReasonOf(o.err) }
-
 // usual are limits that no test meets by accident.
 var usual = plugins.Limits{Time: time.Minute, Memory: 256 << 20, Output: 64 << 20, Log: 64 << 10, Line: 64 << 10}
 
