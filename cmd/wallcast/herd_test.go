@@ -146,7 +146,7 @@ func (h *herd) come(ctx context.Context, n int) {
 		m := &onlooker{herd: h, number: i, here: make(chan struct{}), back: make(chan struct{}), retry: time.Second}
 		// A loopback address has some 28,000 ports. As many viewers from another address
 		// would be more than there may be by default.
-		m.dialer = &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(1+i/5000))}}
+		m.dialer = &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(1+i/5000))}}
 		h.members = append(h.members, m)
 		entering <- struct{}{}
 		h.watching.Go(func() { m.watch(ctx) })
