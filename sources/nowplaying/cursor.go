@@ -21,6 +21,8 @@ type cursor struct {
 	Current  *kept     `json:"current,omitempty"`
 	Before   *kept     `json:"before,omitempty"`
 	Since    time.Time `json:"since,omitzero"`
+	Hidden   *kept     `json:"hidden,omitempty"` // what is on air and not shown
+	Last     *told     `json:"last,omitempty"`   // by posts, which don't repeat it
 	Artist   string    `json:"artist,omitempty"` // see reader.unstick
 	Middles  []string  `json:"middles,omitempty"`
 }
@@ -29,7 +31,7 @@ const cursorVersion = 1
 
 // kept is what of a play stands on no card.
 type kept struct {
-	ID     string    `json:"id"`
+	ID     string    `json:"id,omitempty"`
 	Key    string    `json:"key"`
 	PlayID string    `json:"play,omitempty"` // the upstream's
 	From   string    `json:"from"`
@@ -37,6 +39,41 @@ type kept struct {
 	Began  time.Time `json:"began,omitzero"`
 	Exact  bool      `json:"exact,omitempty"`
 	Length int64     `json:"ms,omitempty"`
+}
+
+// told is what was posted last.
+type told struct {
+	kept
+	State  upstream.State `json:"state,omitempty"`
+	States time.Time      `json:"states"` // since when
+	Title  time.Time      `json:"title"`  // since when it has had its title
+	Hidden bool           `json:"hidden,omitempty"`
+	Change bool           `json:"change,omitempty"` // it was seen to begin
+	Live   bool           `json:"live,omitempty"`
+	DJ     string         `json:"dj,omitempty"`
+}
+
+// posted is what was posted last; nil for nothing.
+func (e *engine) posted() *told {
+	for _, r := range e.order.ranks {
+		if h := r.last; r.pushed && r.answered {
+			t := &told{State: h.state, States: r.state, Title: r.title, Hidden: h.hidden, Change: h.changed, Live: h.live, DJ: h.dj}
+			t.From, t.At, t.Began, t.Length = r.label, h.at, h.song.started, h.song.duration.Milliseconds()
+			if h.song.text != "" {
+				t.Key, t.PlayID = identity(h.song.text), h.song.playID
+			}
+			return t
+		}
+	}
+	return nil
+}
+
+// concealed is what is on air and hidden, if it is.
+func (e *engine) concealed() *play {
+	if !e.settled.hidden {
+		return nil
+	}
+	return &e.settled
 }
 
 func keep(p *play) *kept {
@@ -48,7 +85,7 @@ func keep(p *play) *kept {
 
 // play is the play of k, as the card c shows it.
 func (k *kept) play(c *card) *play {
-	if k == nil || k.ID == "" || k.Key == "" {
+	if k == nil || k.Key == "" {
 		return nil
 	}
 	p := &play{id: k.ID, key: k.Key, from: k.From, at: k.At, began: moment(k.Began), exact: k.Exact && !k.Began.IsZero()}
@@ -57,7 +94,7 @@ func (k *kept) play(c *card) *play {
 	}
 	p.playID, p.duration = k.PlayID, max(0, time.Duration(k.Length)*time.Millisecond)
 	p.kind = typeSong
-	if c != nil && c.PlayID == k.ID {
+	if c != nil && k.ID != "" && c.PlayID == k.ID {
 		p.kind, p.artist, p.title, p.text, p.raw = c.Type, c.Artist, c.Title, c.Text, c.Raw
 		p.album, p.art = c.Album, c.Art
 	}
@@ -69,15 +106,15 @@ func (k *kept) play(c *card) *play {
 func (e *engine) cursor() json.RawMessage {
 	c := cursor{
 		Version: cursorVersion, Delivery: e.done, Wall: e.wall, At: e.baseAt, Queue: e.queue,
-		Current: keep(e.current), Before: keep(e.before), Since: e.since,
+		Current: keep(e.current), Before: keep(e.before), Since: e.since, Hidden: keep(e.concealed()), Last: e.told,
 		Artist: e.reader.artist, Middles: e.reader.middles,
 	}
 	raw := encode(c)
 	for _, shrink := range []func(){ // what costs least first
 		func() { c.Middles, c.Artist = nil, "" },
 		func() { c.Wall = c.Wall.small() },
-		func() { c.Queue = c.Queue[:0] },
-		func() { c.Current, c.Before = nil, nil },
+		func() { c.Queue = nil },
+		func() { c.Current, c.Before, c.Hidden, c.Last = nil, nil, nil, nil },
 	} {
 		if len(raw) <= maxCursor {
 			break
@@ -114,40 +151,45 @@ func (e *engine) restore(now time.Time, raw json.RawMessage) {
 	}
 	e.reader.artist, e.reader.middles = c.Artist, c.Middles
 	e.current, e.before, e.since = c.Current.play(e.base), c.Before.play(nil), c.Since
+	e.told = c.Last
+	defer e.remind(c.Last)
 	if e.current == nil {
 		return
 	}
 	if e.current.art == e.logo {
 		e.current.art = ""
 	}
-	for _, r := range e.order.ranks {
-		if r.pushed && r.label == e.current.from { // it will not say again what it has said
-			r.last, r.answered = e.remembered(), true
-			r.state, r.title = e.current.at, e.current.at
-			e.order.choose(now)
-		}
+	e.settled = *e.current
+	if h := c.Hidden.play(nil); h != nil {
+		e.settled, e.settled.hidden = *h, true
 	}
 }
 
-// remembered is what was heard last, as far as the newest card tells.
-func (e *engine) remembered() heard {
-	h := heard{at: e.current.at, from: e.current.from, song: e.current.song}
-	if e.base == nil {
-		return h
+// remind makes the upstream that is posted to know what it has said.
+func (e *engine) remind(t *told) {
+	if t == nil {
+		return
 	}
-	switch e.base.State {
-	case stateLive:
-		h.live, h.dj = true, e.base.DJ
-	case stateStale:
-		h.song = song{started: h.song.started}
-	case stateSilent:
-		h.state = upstream.Silent
-	case stateOffline:
-		h.state = upstream.Offline
+	h := heard{at: t.At, from: t.From, state: t.State, hidden: t.Hidden, changed: t.Change, live: t.Live, dj: t.DJ}
+	h.song = song{text: t.Key, kind: typeSong}
+	if e.current != nil && e.current.key == t.Key {
+		h.song = e.current.song
 	}
-	h.listeners = e.base.Listeners
-	if n := e.base.Next; n != nil {
-		h.next = &song{artist: n.Artist, title: n.Title, text: n.Text, album: n.Album, art: n.Art}
+	h.song.playID, h.song.started, h.song.duration = t.PlayID, moment(t.Began), max(0, time.Duration(t.Length)*time.Millisecond)
+	if e.base != nil {
+		h.listeners = e.base.Listeners
+		if n := e.base.Next; n != nil {
+			h.next = &song{artist: n.Artist, title: n.Title, text: n.Text, album: n.Album, art: n.Art}
+		}
 	}
-	return h
+	for _, r := range e.order.ranks {
+		if r.pushed && r.label == t.From {
+			r.last, r.answered, r.state, r.title = h, true, t.States, t.Title
+			e.clock = t.At
+			if e.baseAt.After(e.clock) { // so far it had come
+				e.clock = e.baseAt
+			}
+			e.order.choose(e.clock)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package nowplaying
 
 import (
+	"slices"
 	"time"
 
 	"github.com/wallcast/wallcast/sources/nowplaying/internal/upstream"
@@ -25,6 +26,7 @@ type engine struct {
 	cover    func(song) string // finds a cover at once, or none; may be nil
 	reader   reader
 	order    order
+	clock    time.Time // how far it has come
 
 	settled play      // what was accepted last, shown or hidden
 	pending *pending  // what will be, unless something else follows at once
@@ -39,6 +41,7 @@ type engine struct {
 	wall   *card     // the one on the wall
 	newest uint64    // the newest delivery
 	done   uint64    // the newest delivery that the cards tell all of
+	told   *told     // what was posted last by then
 	stir   bool      // the queue has changed
 }
 
@@ -77,8 +80,25 @@ func (e *engine) fail(now time.Time, i int) {
 	e.refresh(now)
 }
 
-// advance does what the time alone brings.
+// maxSteps bounds what advance does at once after a long time.
+const maxSteps = 1000
+
+// advance does what the time alone brings, each thing at its time.
 func (e *engine) advance(now time.Time) {
+	for range maxSteps {
+		next := e.wake(e.clock)
+		if e.clock.IsZero() || next.IsZero() || !next.Before(now) {
+			break
+		}
+		e.step(next)
+	}
+	e.step(now)
+}
+
+func (e *engine) step(now time.Time) {
+	if now.After(e.clock) {
+		e.clock = now
+	}
 	was := e.order.active
 	e.order.choose(now)
 	e.turn(was, -1)
@@ -89,7 +109,9 @@ func (e *engine) advance(now time.Time) {
 // followed from now on.
 func (e *engine) turn(was, reported int) {
 	if a := e.order.active; a >= 0 && (a != was || a == reported) {
-		e.consider(e.order.ranks[a].last)
+		last := &e.order.ranks[a].last
+		e.consider(*last)
+		e.current.complete(&last.song)
 	}
 }
 
@@ -137,7 +159,7 @@ func moment(t time.Time) time.Time {
 // late reports whether a post is about an earlier song than one that came before.
 func (e *engine) late(i int, h heard) bool {
 	r := e.order.ranks[i]
-	return r.pushed && r.answered && !h.song.started.IsZero() && h.song.started.Add(time.Second).Before(r.last.song.started)
+	return r.pushed && r.answered && r.last.titled() && !h.song.started.IsZero() && h.song.started.Add(time.Second).Before(r.last.song.started)
 }
 
 // consider takes what the followed upstream says. A new song has to last for a
@@ -184,9 +206,9 @@ func (e *engine) refresh(now time.Time) {
 		e.accept(p.heard)
 		at = p.at
 	}
-	c, held, ok := e.card(now)
-	if e.pending == nil && !held { // a post that may yet change something is read again after a restart
-		e.done = e.newest
+	c, ok := e.card(now)
+	if e.pending == nil { // which is read again after a restart
+		e.done, e.told = e.newest, e.posted()
 	}
 	if ok {
 		e.stage(now, at, c)
@@ -262,17 +284,25 @@ func (e *engine) shown() {
 // deadline is when advance or due has something to do though nothing was
 // reported; the zero time for never.
 func (e *engine) deadline(now time.Time) time.Time {
+	next := e.wake(now)
+	if len(e.queue) > 0 {
+		if at := e.queue[0].At.Add(e.delay); next.IsZero() || at.Before(next) {
+			return at
+		}
+	}
+	return next
+}
+
+// wake is when, after now, step has something to do.
+func (e *engine) wake(now time.Time) time.Time {
 	all := e.order.deadlines(now)
 	if e.pending != nil {
 		all = append(all, e.pending.ripe(e.debounce))
 	}
-	if len(e.queue) > 0 {
-		all = append(all, e.queue[0].At.Add(e.delay))
-	}
 	if e.base != nil {
-		if c, _, ok := e.card(now); ok && !c.equal(*e.base) {
+		if c, ok := e.card(now); ok && !c.equal(*e.base) {
 			all = append(all, e.based.Add(throttle))
 		}
 	}
-	return earliest(all)
+	return earliest(slices.DeleteFunc(all, func(t time.Time) bool { return !t.After(now) }))
 }

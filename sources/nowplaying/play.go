@@ -137,3 +137,16 @@ func (p *play) merge(h heard) {
 		p.began, p.exact = s.started, true
 	}
 }
+
+// complete adds to what was heard of a play what was heard of it before.
+func (p *play) complete(s *song) {
+	if p == nil || identity(s.text) != p.key {
+		return
+	}
+	if s.duration == 0 {
+		s.duration = p.duration
+	}
+	if s.started.IsZero() && p.exact {
+		s.started = p.began
+	}
+}

@@ -49,12 +49,11 @@ func onAir(h heard) string {
 	return statePlaying
 }
 
-// card is what should be shown, whether its state is held, and false while there is
-// nothing to show.
-func (e *engine) card(now time.Time) (c card, held, ok bool) {
+// card is what should be shown; false while there is nothing to show.
+func (e *engine) card(now time.Time) (c card, ok bool) {
 	state, held := e.state(now)
 	if state == "" || e.current == nil && e.pending != nil {
-		return card{}, held, false
+		return card{}, false
 	}
 	c = card{Station: e.name, State: state, Art: e.logo}
 	if p := e.current; p != nil {
@@ -76,5 +75,5 @@ func (e *engine) card(now time.Time) (c card, held, ok bool) {
 			c.Live, c.DJ, c.Next = h.live, h.dj, h.next.asNext()
 		}
 	}
-	return c, held, true
+	return c, true
 }
