@@ -37,7 +37,10 @@ var (
 func TestHerd(t *testing.T) {
 	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))
 	folder, address := t.TempDir(), quietAddress(t, rng)
-	h := &herd{t: t, address: address, ledger: newLedger(t), texts: map[uint64]string{}}
+	h := &herd{t: t, address: address, base: "http://" + address, client: http.DefaultClient, ledger: newLedger(t), texts: map[uint64]string{}}
+	if *herdSecure {
+		h.base, h.client = "https://"+address, &http.Client{Transport: &http.Transport{TLSClientConfig: insecure()}}
+	}
 	p := h.start(folder)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
@@ -100,12 +103,9 @@ type herd struct {
 // start starts the program and waits until it is ready.
 func (h *herd) start(folder string) *process {
 	configuration := "walls: {main: {keep: {events: 100000}}}\n"
-	h.base, h.client = "http://"+h.address, http.DefaultClient
 	if !*herdSecure {
 		return serveConfig(h.t, folder, h.address, configuration)
 	}
-	h.base = "https://" + h.address
-	h.client = &http.Client{Transport: &http.Transport{TLSClientConfig: insecure()}}
 	writeCertificate(h.t, folder, 1)
 	configuration += "tls: {cert: cert.pem, key: key.pem}\n"
 	if err := os.WriteFile(filepath.Join(folder, "wallcast.yaml"), []byte(configuration), 0o600); err != nil {
