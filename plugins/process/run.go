@@ -119,10 +119,10 @@ func (r *run) feed() {
 
 func (r *run) readOutput() {
 	l := r.call.Limits
-	lines := lineReader{from: r.stdout, most: l.Line, total: l.Output, line: r.call.Output, tooLong: r.call.TooLong}
-	err := lines.run()
+	lines := plugins.Lines{Most: l.Line, Total: l.Output, Line: r.call.Output, TooLong: r.call.TooLong}
+	err := copyLines(&lines, r.stdout)
 	switch {
-	case err == errTooMuch:
+	case err == plugins.ErrTooMuch:
 		r.fail(plugins.Output, fmt.Errorf("it wrote more than %d bytes to its standard output", l.Output))
 	case err != nil:
 		r.fail(plugins.Refused, err)
@@ -131,11 +131,11 @@ func (r *run) readOutput() {
 
 func (r *run) readLog() {
 	l := r.call.Limits
-	lines := lineReader{from: r.stderr, most: l.Line, total: l.Log, line: func(line []byte) error {
+	lines := plugins.Lines{Most: l.Line, Total: l.Log, Line: func(line []byte) error {
 		r.call.Log(line)
 		return nil
 	}}
-	_ = lines.run() // what is too much is dropped, so there is none
+	_ = copyLines(&lines, r.stderr) // what is too much is dropped, so there is none
 }
 
 // finish waits for the end of the run and returns why it was one.
