@@ -41,7 +41,7 @@ pwd >&2; ls -A >&2; env >&2; touch file`)
 	slices.Sort(o.log[2:])
 	want := []string{
 		"COLOUR=red", "HOME=" + folder, "LANG=de_AT.UTF-8", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-		"PWD=" + folder, "TMPDIR=" + folder, "TZ=Europe/Vienna", "WALLCAST_PLUGIN=test",
+		"PWD=" + folder, "TMPDIR=" + folder, "TZ=Europe/Vienna", "WALLCAST_PLUGIN=" + name,
 	}
 	if diff := cmp.Diff(want, slices.DeleteFunc(o.log[2:], func(line string) bool {
 		return strings.HasPrefix(line, "OLDPWD=") || strings.HasPrefix(line, "_=") || strings.HasPrefix(line, "SHLVL=")

@@ -20,6 +20,25 @@ import (
 	"github.com/wallcast/wallcast/plugins/process"
 )
 
+// name is the plugin's in all runs: other tests may run at the same time.
+var name = fmt.Sprintf("test-%d", os.Getpid())
+
+// TestMain gives the tests a folder for temporary files that no others write to.
+func TestMain(m *testing.M) { os.Exit(testMain(m)) }
+
+func testMain(m *testing.M) int {
+	folder, err := os.MkdirTemp("", "process-")
+	if err == nil {
+		defer os.RemoveAll(folder)
+		err = errors.Join(os.Chmod(folder, 0o755), os.Setenv("TMPDIR", folder))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
 // outcome is what a run gave.
 type outcome struct {
 	lines   []string
@@ -105,7 +124,7 @@ func call(t testing.TB, ctx context.Context, p plugins.Program, c plugins.Call) 
 func quietCall(ctx context.Context, p plugins.Program, c plugins.Call) outcome {
 	var o outcome
 	output, log, tooLong := c.Output, c.Log, c.TooLong
-	c.Name = cmp.Or(c.Name, "test")
+	c.Name = cmp.Or(c.Name, name)
 	c.Output = func(line []byte) error {
 		o.lines = append(o.lines, string(line))
 		if output != nil {
@@ -163,7 +182,7 @@ func look() present {
 	}
 	environments, _ := filepath.Glob("/proc/[0-9]*/environ")
 	for _, file := range environments {
-		if data, _ := os.ReadFile(file); bytes.Contains(data, []byte("WALLCAST_PLUGIN=test\x00")) {
+		if data, _ := os.ReadFile(file); bytes.Contains(data, []byte("WALLCAST_PLUGIN="+name+"\x00")) {
 			p.marked += " " + filepath.Dir(file)
 		}
 	}
