@@ -171,13 +171,9 @@ func (e *engine) consider(h heard) {
 	switch {
 	case sameSong(e.settled, h):
 		e.pending = nil
+		e.settled.merge(h)
 		if !h.hidden {
 			e.current.merge(h)
-		}
-		known := e.settled
-		e.settled = playOf(h)
-		if known.from == h.from {
-			e.settled.playID = first(h.song.playID, known.playID)
 		}
 	case e.pending == nil:
 		e.pending = &pending{h, h.at}
@@ -217,14 +213,21 @@ func (e *engine) refresh(now time.Time) {
 
 // accept makes h what is on air.
 func (e *engine) accept(h heard) {
-	e.settled = playOf(h)
-	interrupts := h.song.kind == typeJingle || h.song.kind == typeAd
-	switch {
-	case h.hidden:
+	if h.hidden {
+		e.settled = playOf(h)
 		if e.since.IsZero() {
 			e.since = h.at
 		}
 		return
+	}
+	e.begin(h)
+	e.settled = *e.current
+}
+
+// begin makes h the song that is shown: a new play, or one that goes on.
+func (e *engine) begin(h heard) {
+	interrupts := h.song.kind == typeJingle || h.song.kind == typeAd
+	switch {
 	case e.current.continues(h, e.since):
 		e.current.merge(h)
 	case interrupts:

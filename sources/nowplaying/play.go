@@ -129,6 +129,9 @@ func (p *play) merge(h heard) {
 	if s.duration == 0 {
 		p.duration = old.duration
 	}
+	if s.started.IsZero() {
+		p.started = old.started
+	}
 	if p.from == h.from {
 		p.playID = first(s.playID, old.playID)
 	}
