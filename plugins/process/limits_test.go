@@ -155,7 +155,7 @@ func TestOthersAreLeftAlone(t *testing.T) {
 	long := sh(t, `(setsid sh -c 'while [ ! -e go ]; do sleep 0.02; done; touch gone' &) ; sleep 0.1; echo ready
 cat >/dev/null; touch go; while [ ! -e gone ]; do sleep 0.02; done; echo gone`)
 	go func() {
-		ended <- quietCall(ctx, long, plugins.Call{Open: true, Grace: time.Minute, Output: func(line []byte) error {
+		ended <- quietCall(ctx, long, plugins.Call{Open: true, Grace: 20 * time.Second, Output: func(line []byte) error {
 			if string(line) == "ready" {
 				close(ready)
 			}
