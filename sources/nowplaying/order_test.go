@@ -229,3 +229,17 @@ func TestLiveShowWithoutTitle(t *testing.T) {
 	m.hear(upstream.Report{Live: true}, minute) // nobody knows who
 	m.want("playing A - One", "live Ada", "stale Ada")
 }
+
+func TestTimeThatPassesAtOnce(t *testing.T) {
+	m := simulate(t, nil, "push")
+	m.e.report(m.now, 0, m.now, 1, titled("A - One"))
+	m.now = m.now.Add(3 * time.Hour) // as when posts waited
+	m.e.report(m.now, 0, m.now, 2, titled("B - Two"))
+	m.pass(time.Second)
+	m.want("playing A - One", "stale A - One", "playing B - Two")
+	for i, after := range []time.Duration{0, time.Hour, 3 * time.Hour} {
+		if got := m.times[i].Sub(noon); got != after {
+			t.Errorf("card %d is of %v after noon, want %v", i, got, after)
+		}
+	}
+}
