@@ -17,6 +17,16 @@ import (
 // the client asks for application/json. The package documentation has the
 // protocol. Who may read is the caller's to check before.
 func (s *Server) ServeEvents(w http.ResponseWriter, r *http.Request, wall string) {
+	// What comes before a stream needs more of the stack than the stream, with which
+	// it would stay.
+	if serve := s.answer(w, r, wall); serve != nil {
+		serve()
+	}
+}
+
+// answer answers a request. Where it is for a stream that this goroutine is to
+// serve, it returns what does so.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, wall string) (serve func()) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Add("Vary", "Accept")
 	switch r.Method {
@@ -24,15 +34,15 @@ func (s *Server) ServeEvents(w http.ResponseWriter, r *http.Request, wall string
 	case http.MethodOptions:
 		w.Header().Set("Allow", "GET, HEAD, OPTIONS")
 		w.WriteHeader(http.StatusNoContent)
-		return
+		return nil
 	default:
 		w.Header().Set("Allow", "GET, HEAD, OPTIONS")
 		problem(w, http.StatusMethodNotAllowed, "events are read with GET")
-		return
+		return nil
 	}
 	if !s.cfg.Walls(wall) {
 		problem(w, http.StatusNotFound, fmt.Sprintf("there is no wall %.80q here", wall))
-		return
+		return nil
 	}
 	q, err := parseQuery(r)
 	if err == nil && q.rep != asPayload && q.rep != asJSON && s.cfg.Render == nil {
@@ -44,8 +54,9 @@ func (s *Server) ServeEvents(w http.ResponseWriter, r *http.Request, wall string
 	case q.poll:
 		s.servePoll(w, r, wall, q)
 	default:
-		s.serveStream(w, r, wall, q)
+		return s.openStream(w, r, wall, q)
 	}
+	return nil
 }
 
 // connection is the client's side of an event stream.
@@ -104,36 +115,36 @@ func (c *connection) write(b []byte) error {
 	return nil
 }
 
-// serveStream answers with an event stream. Whatever is wrong on our side is
-// answered with 200 and a wall:bye, because any other status ends a browser's
-// EventSource for good.
-func (s *Server) serveStream(w http.ResponseWriter, r *http.Request, wall string, q query) {
+// openStream begins to answer with an event stream; what it returns goes on, unless
+// a writer does. Whatever is wrong on our side is answered with 200 and a wall:bye,
+// because any other status ends a browser's EventSource for good.
+func (s *Server) openStream(w http.ResponseWriter, r *http.Request, wall string, q query) (serve func()) {
 	c := s.connect(w, r)
 	if r.Method == http.MethodHead {
 		w.WriteHeader(http.StatusOK)
-		return
+		return nil
 	}
 	release, err := s.admit(r)
 	if err != nil {
 		s.turnAway(c, err)
-		return
+		return nil
 	}
-	adopted, done := false, release
+	handedOver, done := false, release
 	defer func() {
-		if !adopted {
+		if !handedOver {
 			done()
 		}
 	}()
 	h, leave, err := s.hub(wall)
 	if err != nil {
 		s.turnAway(c, err)
-		return
+		return nil
 	}
 	done = func() { leave(); release() }
 	v, begin, err := h.join(r.Context(), q)
 	if err != nil {
 		s.turnAway(c, err)
-		return
+		return nil
 	}
 	h.viewers.Add(1)
 	giveBack := s.stamp(v, r)
@@ -143,15 +154,20 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request, wall string
 	if c.isOwn(r) {
 		w.Header().Set("Connection", "close") // a writer serves nothing else on it
 		if c.write(opening) != nil {
-			return
+			return nil
 		}
 		opening = nil
-		if c, adopted = s.adopt(c, v, q.rep, done); adopted {
-			return
+		if c, handedOver = s.adopt(c, v, q.rep, done); handedOver {
+			return nil
 		}
-		defer c.end()
 	}
-	s.pump(r.Context(), c, v, q.rep, opening)
+	handedOver = true
+	ctx, own := r.Context(), c
+	return func() {
+		defer done()
+		defer own.end()
+		s.pump(ctx, own, v, q.rep, opening)
+	}
 }
 
 // turnAway ends a stream that did not begin. It sends no id: the client keeps
