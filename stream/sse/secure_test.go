@@ -164,6 +164,21 @@ func TestClientsLeaveOverTLS(t *testing.T) {
 	}
 }
 
+// A client may be gone before a writer has its connection.
+func TestClientsLeaveAtOnceOverTLS(t *testing.T) {
+	s := overTLS(t, sse.Config{Reader: newMemory("main")})
+	for range 100 {
+		conn := s.dial("").(*tls.Conn)
+		if err := conn.CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+		if _, err := io.ReadAll(conn); isTimeout(err) {
+			t.Fatal("the viewer stays")
+		}
+	}
+}
+
 // What a client sends after its request is not read for ever, and does not end
 // the stream.
 func TestClientTalksOverTLS(t *testing.T) {

@@ -213,6 +213,9 @@ func (w *writer) welcome(c *client) {
 		w.close(c)
 		return
 	}
+	if c.secure != nil && !w.hear(c) { // the HTTP server may have read that it has gone
+		return
+	}
 	select {
 	case <-w.server.stopping:
 		w.takeTurns([]*client{c})
