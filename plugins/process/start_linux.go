@@ -84,6 +84,9 @@ func startLimited(path string, args []string, attr *os.ProcAttr, limits plugins.
 		result <- started{process, err}
 	}()
 	s := <-result
+	if s.err != nil {
+		reapStrays(0) // it may have begun to run without its limits
+	}
 	return s.process, s.err
 }
 
