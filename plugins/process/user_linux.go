@@ -28,11 +28,13 @@ type user struct {
 	other bool // than we; then it has the id alone
 }
 
-// users are the free ones.
+// users are the free ones. Another Wallcast on this computer hands out the same:
+// so each begins elsewhere.
 var users = sync.OnceValue(func() chan int {
-	free := make(chan int, lastUser-firstUser+1)
-	for id := firstUser; id <= lastUser; id++ {
-		free <- id
+	const number = lastUser - firstUser + 1
+	free := make(chan int, number)
+	for i := range number {
+		free <- firstUser + (os.Getpid()+i)%number
 	}
 	return free
 })
