@@ -3,6 +3,7 @@ package nowplaying
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -36,6 +37,36 @@ type card struct {
 	DJ           string    `json:"dj,omitempty"`
 	Listeners    *int      `json:"listeners,omitempty"`
 	Source       string    `json:"source,omitempty"` // the upstream that says so
+	Listen       string    `json:"listen_url,omitempty"`
+	Recent       []recent  `json:"recent,omitempty"` // songs before this one, newest first
+}
+
+// recent is a song that was on air before.
+type recent struct {
+	PlayID    string    `json:"play_id"`
+	Artist    string    `json:"artist,omitempty"`
+	Title     string    `json:"title,omitempty"`
+	Text      string    `json:"text,omitempty"`
+	StartedAt time.Time `json:"started_at,omitzero"`
+}
+
+// mostRecent is how many songs are listed as played before.
+const mostRecent = 5
+
+// follow lists on c the songs that were on air before it, by the card before it.
+func (c *card) follow(before *card) {
+	if before == nil {
+		return
+	}
+	songs := before.Recent
+	if before.PlayID != "" && before.Type != typeJingle && before.Type != typeAd {
+		songs = append([]recent{{before.PlayID, before.Artist, before.Title, before.Text, before.StartedAt}}, songs...)
+	}
+	// A song that goes on after a jingle is not played before itself.
+	songs = slices.DeleteFunc(slices.Clone(songs), func(r recent) bool { return r.PlayID == c.PlayID })
+	if len(songs) > 0 {
+		c.Recent = songs[:min(len(songs), mostRecent)]
+	}
 }
 
 // nextSong is what comes after.

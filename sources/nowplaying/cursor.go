@@ -2,6 +2,7 @@ package nowplaying
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/wallcast/wallcast/sources/nowplaying/internal/upstream"
@@ -111,6 +112,8 @@ func (e *engine) cursor() json.RawMessage {
 	}
 	raw := encode(c)
 	for _, shrink := range []func(){ // what costs least first
+		func() { c.forgetRecent(len(c.Queue) - 1) }, // the newest card has them, too
+		func() { c.forgetRecent(len(c.Queue)) },
 		func() { c.Middles, c.Artist = nil, "" },
 		func() { c.Wall = c.Wall.small() },
 		func() { c.Queue = nil },
@@ -125,13 +128,36 @@ func (e *engine) cursor() json.RawMessage {
 	return raw
 }
 
+// forgetRecent takes the recent songs off the card on the wall and off the first n
+// that wait.
+func (c *cursor) forgetRecent(n int) {
+	if n < 0 { // nothing waits
+		return
+	}
+	c.Wall = c.Wall.forgetful()
+	c.Queue = slices.Clone(c.Queue)
+	for i := range n {
+		c.Queue[i].Card.Recent = nil
+	}
+}
+
+// forgetful is c without the recent songs.
+func (c *card) forgetful() *card {
+	if c == nil {
+		return nil
+	}
+	f := *c
+	f.Recent = nil
+	return &f
+}
+
 // small is c without what can be long.
 func (c *card) small() *card {
 	if c == nil {
 		return nil
 	}
 	s := *c
-	s.Raw, s.Album, s.Art, s.Next = "", "", "", nil
+	s.Raw, s.Album, s.Art, s.Next, s.Recent = "", "", "", nil, nil
 	return &s
 }
 

@@ -25,6 +25,8 @@
 //	live, dj       whether somebody speaks or plays live, and who
 //	listeners      how many
 //	source         the upstream that says all that
+//	listen_url     where listeners hear the station, as configured
+//	recent         up to five songs before this one, newest first
 //
 // What isn't known is absent. A file's name never appears.
 //

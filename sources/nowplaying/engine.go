@@ -21,6 +21,7 @@ const (
 type engine struct {
 	name     string
 	logo     string
+	listen   string
 	debounce time.Duration
 	delay    time.Duration
 	cover    func(song) string // finds a cover at once, or none; may be nil

@@ -35,6 +35,7 @@ type Settings struct {
 	From []Upstream `yaml:"from" doc:"Several upstreams instead of one, the preferred one first: each a mapping with the settings above. One further down is asked while those before it are silent, stale or out of reach."`
 
 	Name   string `yaml:"name" doc:"The station's name on the card. A title that says no more is no title. The source's name, if it is not given."`
+	Listen string `yaml:"listen" doc:"Address of the stream, for players that show what is on air."`
 	Logo   string `yaml:"logo" doc:"Address of a picture for songs without a cover."`
 	Covers string `yaml:"covers" doc:"A folder with pictures named like the songs (Artist - Title.jpg, Artist - Album.jpg or Artist.jpg; jpg, png, webp or gif), for songs without a cover."`
 	Lookup string `yaml:"lookup" doc:"Where else to look for covers. It tells the titles to others, so it is off by default." enum:"off musicbrainz itunes"`
@@ -106,9 +107,12 @@ func (s *Settings) Source(env sources.Env) (sources.Source, error) {
 	if st.reader, err = s.reader(st.name); err != nil {
 		return nil, err
 	}
-	if s.Logo != "" {
-		if err := checkAddress(s.Logo); err != nil {
-			return nil, wrong("logo", "%w", err)
+	for name, address := range map[string]string{"logo": s.Logo, "listen": s.Listen} {
+		if address == "" {
+			continue
+		}
+		if err := checkAddress(address); err != nil {
+			return nil, wrong(name, "%w", err)
 		}
 	}
 	if !slices.Contains([]string{"", "off", "musicbrainz", "itunes"}, s.Lookup) {

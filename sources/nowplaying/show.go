@@ -55,7 +55,7 @@ func (e *engine) card(now time.Time) (c card, ok bool) {
 	if state == "" || e.current == nil && e.pending != nil {
 		return card{}, false
 	}
-	c = card{Station: e.name, State: state, Art: e.logo}
+	c = card{Station: e.name, State: state, Art: e.logo, Listen: e.listen}
 	if p := e.current; p != nil {
 		c.setSong(p.song)
 		c.Art, c.PlayID = first(p.art, e.logo), p.id
@@ -75,5 +75,6 @@ func (e *engine) card(now time.Time) (c card, ok bool) {
 			c.Live, c.DJ, c.Next = h.live, h.dj, h.next.asNext()
 		}
 	}
+	c.follow(e.base)
 	return c, true
 }

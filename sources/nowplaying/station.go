@@ -39,7 +39,7 @@ var _ sources.Source = (*station)(nil)
 
 func (s *station) engine() *engine {
 	e := &engine{
-		name: s.name, logo: s.remote(s.settings.Logo), debounce: s.settings.Debounce, delay: s.settings.Delay,
+		name: s.name, logo: s.remote(s.settings.Logo), listen: s.settings.Listen, debounce: s.settings.Debounce, delay: s.settings.Delay,
 		reader: s.reader, order: order{patience: s.settings.Patience, stale: s.settings.Stale, active: -1},
 	}
 	for _, l := range s.lines {

@@ -33,12 +33,23 @@ func pushed() *nowplaying.Settings {
 	return s
 }
 
-// row is the payload of a post's card.
-func row(i int, artist, title, more string) string {
+// row is the payload of a post's card; before are the songs before it.
+func row(i int, artist, title, more string, before ...string) string {
+	recent := ""
+	if len(before) > 0 {
+		recent = `,"recent":[` + strings.Join(before, ",") + `]`
+	}
 	at := began.Add(time.Duration(i) * 3 * time.Minute)
 	id := base36(at.UnixMilli())
-	return fmt.Sprintf(`{"station":"Jazz FM","state":"playing","type":"song","artist":%q,"title":%q,"text":%q,"play_id":%q,"started_at":%q,"started_exact":false%s,"source":"push"}`,
-		artist, title, artist+" - "+title, id, at.Format(time.RFC3339), more)
+	return fmt.Sprintf(`{"station":"Jazz FM","state":"playing","type":"song","artist":%q,"title":%q,"text":%q,"play_id":%q,"started_at":%q,"started_exact":false%s,"source":"push"%s}`,
+		artist, title, artist+" - "+title, id, at.Format(time.RFC3339), more, recent)
+}
+
+// old is a row among the songs before another.
+func old(i int, artist, title string) string {
+	at := began.Add(time.Duration(i) * 3 * time.Minute)
+	return fmt.Sprintf(`{"play_id":%q,"artist":%q,"title":%q,"text":%q,"started_at":%q}`,
+		base36(at.UnixMilli()), artist, title, artist+" - "+title, at.Format(time.RFC3339))
 }
 
 func base36(n int64) string {
@@ -51,6 +62,7 @@ func base36(n int64) string {
 }
 
 func TestConformance(t *testing.T) {
+	one, two := old(0, "A", "One"), old(3, "B", "Two")
 	sourcetest.Run(t, sourcetest.Case{Type: nowplaying.Type, Bubble: true, Open: func(*testing.T) sourcetest.Upstream {
 		return sourcetest.Upstream{
 			Settings: pushed(),
@@ -65,10 +77,10 @@ func TestConformance(t *testing.T) {
 			),
 			Want: []string{
 				row(0, "A", "One", ""),
-				row(3, "B", "Two", `,"duration":200`),
-				strings.Replace(row(3, "B", "Two", `,"duration":200`), `"playing"`, `"stale"`, 1),
-				row(5, "A", "One", ""),
-				row(6, "C", "Three", ""),
+				row(3, "B", "Two", `,"duration":200`, one),
+				strings.Replace(row(3, "B", "Two", `,"duration":200`, one), `"playing"`, `"stale"`, 1),
+				row(5, "A", "One", "", two, one),
+				row(6, "C", "Three", "", old(5, "A", "One"), two, one),
 			},
 		}
 	}})
