@@ -47,6 +47,8 @@ func writeSourceMetrics(b *bytes.Buffer, s sources.Status) {
 	metrics.WriteGaugeUint64(b, "wallcast_source_running"+labels, running)
 	metrics.WriteGaugeUint64(b, "wallcast_source_troubled"+labels, troubled)
 	metrics.WriteCounterUint64(b, "wallcast_source_events_total"+labels, s.Events)
+	metrics.WriteCounterUint64(b, "wallcast_source_dropped_total"+labels, s.Dropped)
+	metrics.WriteCounterUint64(b, "wallcast_source_failed_maps_total"+labels, s.Unmade)
 	metrics.WriteCounterUint64(b, "wallcast_source_restarts_total"+labels, s.Restarts)
 	if !s.LastEvent.IsZero() {
 		metrics.WriteGaugeUint64(b, "wallcast_source_last_event_timestamp_seconds"+labels, uint64(s.LastEvent.Unix()))
