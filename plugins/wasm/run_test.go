@@ -92,12 +92,19 @@ func TestTimeIsUp(t *testing.T) {
 }
 
 func TestALongReadOfRandomnessEndsInTime(t *testing.T) {
-	o := call(t, t.Context(), guest(t), plugins.Call{
-		Input: []byte("random 900000000"), Limits: plugins.Limits{Memory: 2 << 30, Time: 100 * time.Millisecond},
-	})
+	// random_get(0, 256 MiB)
+	code := []byte{0, 0x41, 0, 0x41, 0x80, 0x80, 0x80, 0x80, 1, 0x10, 0, 0x1a, 0x0b}
+	p := load(t, join(head,
+		section(1, vector([]byte{0x60, 0, 0}, []byte{0x60, 2, 0x7f, 0x7f, 1, 0x7f})),
+		section(2, vector(join(name("wasi_snapshot_preview1"), name("random_get"), []byte{0, 1}))),
+		section(3, vector([]byte{0})), section(5, vector([]byte{0, 0x80, 0x20})),
+		section(7, vector(join(name("_start"), []byte{0, 1}))), section(10, vector(append([]byte{byte(len(code))}, code...)))))
+	whole := call(t, t.Context(), p, plugins.Call{})
+	whole.wantLines(t)
+	o := call(t, t.Context(), p, plugins.Call{Limits: plugins.Limits{Time: whole.took / 10}})
 	o.want(t, plugins.Timeout, -1, "longer")
-	if o.took > slack {
-		t.Error("took", o.took)
+	if o.took > whole.took*2/3 {
+		t.Errorf("took %s, without a limit %s", o.took, whole.took)
 	}
 }
 
