@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime/debug"
 	"time"
 
 	"github.com/wallcast/wallcast/sources"
@@ -113,7 +114,7 @@ func (r *run) attempt(ctx context.Context, c call, number int) (result, *failure
 		}
 		return nil
 	})
-	err = program.Call(ctx, Call{
+	err = r.runProgram(ctx, program, Call{
 		Name: r.name, Input: trigger, Limits: r.Limits(program.Memory), Allow: r.allow,
 		Output: lines.output, TooLong: lines.tooLong,
 		Log: func(line []byte) {
@@ -131,12 +132,24 @@ func (r *run) attempt(ctx context.Context, c call, number int) (result, *failure
 	return made, nil
 }
 
+// runProgram runs the program and makes a failure of a panic of its host: that of one
+// plugin must not end the others.
+func (r *run) runProgram(ctx context.Context, program Program, c Call) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.out.Log().Error("running a plugin panicked", "panic", p, "stack", string(debug.Stack()))
+			err = &CallError{Reason: Start, Code: -1, Err: fmt.Errorf("what runs it crashed: %v; Wallcast's log has the stack", p)}
+		}
+	}()
+	return program.Call(ctx, c)
+}
+
 // trigger is what the program reads.
 func (r *run) trigger(w Work, attempt int, input json.RawMessage) ([]byte, error) {
 	r.mu.Lock()
 	cursor := r.state.Cursor
 	r.mu.Unlock()
-	return json.Marshal(Trigger{Trigger: w.Kind, Time: w.Time, Attempt: attempt, Cursor: cursor, Config: r.config, Input: input})
+	return marshal(Trigger{Trigger: w.Kind, Time: w.Time, Attempt: attempt, Cursor: cursor, Config: r.config, Input: input})
 }
 
 // lineReader takes a run's output apart.

@@ -1,6 +1,7 @@
 package plugins
 
 import (
+	"bytes"
 	"encoding/json"
 	"time"
 )
@@ -13,6 +14,18 @@ type Trigger struct {
 	Cursor  json.RawMessage `json:"cursor"`  // the newest that the plugin gave, or null
 	Config  json.RawMessage `json:"config"`  // as in the configuration, or null
 	Input   json.RawMessage `json:"input"`   // depends on Trigger, see there, or null
+}
+
+// marshal writes JSON on one line, and < as it is: plugins without a JSON library
+// read it, too.
+func marshal(v any) ([]byte, error) {
+	var line bytes.Buffer
+	e := json.NewEncoder(&line)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimRight(line.Bytes(), "\n"), nil
 }
 
 // Kind is what sets a plugin off.

@@ -124,10 +124,13 @@ func (r *run) listensTo() []string {
 
 // follow does what the events of a wall set off.
 func (r *run) follow(ctx context.Context, wall string) error {
-	for {
+	for failed := false; ; failed = true {
 		p, err := r.positionOn(ctx, wall)
 		if err != nil {
 			return err
+		}
+		if failed {
+			r.out.Warn(nil)
 		}
 		err = r.followFrom(ctx, wall, p)
 		if ctx.Err() != nil {
@@ -230,13 +233,13 @@ func workOf(e stream.Event) (Work, error) {
 	}
 	text := stream.Text(e.Data)
 	if seen.Data = json.RawMessage(text); !stream.IsObject(seen.Data) {
-		quoted, err := json.Marshal(text)
+		quoted, err := marshal(text)
 		if err != nil {
 			return Work{}, err
 		}
 		seen.Data = quoted
 	}
-	input, err := json.Marshal(seen)
+	input, err := marshal(seen)
 	if err != nil {
 		return Work{}, fmt.Errorf("handing on the event %s: %w", e.ID, err)
 	}

@@ -48,7 +48,7 @@ func (r *run) input(ctx context.Context, c call) (input json.RawMessage, seen *v
 	if c.entry.Tick == 0 {
 		seen = nil
 	}
-	input, err = json.Marshal(fetched)
+	input, err = marshal(fetched)
 	return input, seen, err
 }
 

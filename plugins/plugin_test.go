@@ -21,8 +21,10 @@ import (
 func TestATriggerAndWhatComesOfIt(t *testing.T) {
 	s := store(t)
 	seen := make(chan plugins.Trigger, 10)
+	inputs := make(chan string, 10)
 	b := newBench(t, s, "echo", program(func(_ context.Context, trigger plugins.Trigger, c plugins.Call) error {
 		seen <- trigger
+		inputs <- string(c.Input)
 		c.Log([]byte("working"))
 		return printAll(c,
 			`{"data":{"text":"a","n":1.50}}`, `{"kind":"note","key":"k","data":"flat","time":"2026-01-02T03:04:05Z","id":"x"}`,
@@ -32,7 +34,7 @@ func TestATriggerAndWhatComesOfIt(t *testing.T) {
 	request.Header.Set("Authorization", "Bearer x")
 	request.Header.Set("Cookie", "a=b")
 	request.Header.Set("X-Kind", "push")
-	if _, _, err := plugins.Enqueue(t.Context(), s, "echo", plugins.RequestOf(request), []byte(`{"text":"hi"}`), ""); err != nil {
+	if _, _, err := plugins.Enqueue(t.Context(), s, "echo", plugins.RequestOf(request), []byte(`{"text":"<hi>"}`), ""); err != nil {
 		t.Fatal(err)
 	}
 	b.start(func(s *plugins.Settings) { s.HTTP, s.Config = true, map[string]any{"until": "2027"} })
@@ -45,7 +47,10 @@ func TestATriggerAndWhatComesOfIt(t *testing.T) {
 	if string(first.Config) != `{"until":"2027"}` || string(first.Cursor) != "null" || first.Attempt != 1 || first.Trigger != plugins.HTTP || first.Time.IsZero() {
 		t.Errorf("the trigger was %+v", first)
 	}
-	want := `{"method":"POST","query":{"a":"1","b":""},"header":{"x-kind":"push"},"body":"{\"text\":\"hi\"}","json":{"text":"hi"},"base64":false}`
+	if line := <-inputs; !strings.Contains(line, "<hi>") || strings.Contains(line, "\n") {
+		t.Errorf("the program reads %q", line)
+	}
+	want := `{"method":"POST","query":{"a":"1","b":""},"header":{"x-kind":"push"},"body":"{\"text\":\"<hi>\"}","json":{"text":"<hi>"},"base64":false}`
 	if string(first.Input) != want {
 		t.Errorf("the input was %s", first.Input)
 	}
@@ -131,6 +136,37 @@ func TestAHookOfAPluginThatIsNotLoadedWaits(t *testing.T) {
 	b.start(nil)
 	b.slot.Swap(&plugins.Loaded{Program: prints(`{"data":"loaded"}`)})
 	b.equal(b.wait(2), "loaded", "loaded")
+}
+
+func TestTwoProcessesDoEachTriggerOnce(t *testing.T) {
+	b := newBench(t, store(t), "shared", program(func(_ context.Context, trigger plugins.Trigger, c plugins.Call) error {
+		return printAll(c, `{"data":"`+body(trigger)+`"}`)
+	}))
+	stop := b.start(nil)
+	b.start(nil) // another supervisor, as in another process
+	var want []string
+	for n := range 40 {
+		b.fire(fmt.Sprint(n))
+		want = append(want, fmt.Sprint(n))
+		if n == 20 {
+			stop()
+		}
+	}
+	b.wait(len(want))
+	b.idle()
+	b.equal(b.stored(), want...)
+}
+
+func TestACrashOfAHostIsAFailure(t *testing.T) {
+	s := store(t)
+	b := newBench(t, s, "crash", program(func(context.Context, plugins.Trigger, plugins.Call) error { panic("a bug") }))
+	b.fire("x")
+	b.start(func(s *plugins.Settings) { s.HTTP, s.Retries = true, 0 })
+	b.idle()
+	letters, err := s.DeadLetters(t.Context(), "crash", 10)
+	if err != nil || len(letters) != 1 || !strings.Contains(letters[0].Error, "a bug") {
+		t.Errorf("the dead letters are %+v, %v", letters, err)
+	}
 }
 
 func TestConcurrency(t *testing.T) {

@@ -250,7 +250,7 @@ func (a AllowSettings) allow(folder string) (Allow, error) {
 	}
 	for i, host := range a.Hosts {
 		if u, err := url.Parse("//" + host); err != nil || u.Host != host || u.Hostname() == "" {
-			return Allow{}, wrong(fmt.Sprintf("allow.hosts[%d]", i), "wants a host such as api.example.com or api.example.com:8443, not %q", host)
+			return Allow{}, wrong(fmt.Sprintf("allow.hosts.[%d]", i), "wants a host such as api.example.com or api.example.com:8443, not %q", host)
 		}
 	}
 	seen := map[string]bool{}
@@ -260,7 +260,7 @@ func (a AllowSettings) allow(folder string) (Allow, error) {
 			err = fmt.Errorf("is the second folder that the module would see as %s; give one of them another guest", one.Guest)
 		}
 		if err != nil {
-			return Allow{}, &sources.SettingError{Setting: fmt.Sprintf("allow.folders[%d]", i), Err: err}
+			return Allow{}, &sources.SettingError{Setting: fmt.Sprintf("allow.folders.[%d]", i), Err: err}
 		}
 		seen[one.Guest] = true
 		allow.Folders = append(allow.Folders, one)

@@ -77,9 +77,9 @@ func TestSettings(t *testing.T) {
 		{"output", "up to 16MB", func(s *plugins.Settings) { s.Output = 17_000_000 }},
 		{"concurrency", "1 to 64", func(s *plugins.Settings) { s.Concurrency = 65 }},
 		{"retries", "0 to 20", func(s *plugins.Settings) { s.Retries = -1 }},
-		{"allow.hosts[0]", "a host", func(s *plugins.Settings) { s.Allow.Hosts = []string{"https://a.example"} }},
-		{"allow.folders[1]", "second folder", func(s *plugins.Settings) { s.Allow.Folders = []plugins.FolderSettings{{Path: "a/x"}, {Path: "b/x"}} }},
-		{"allow.folders[0]", "a guest", func(s *plugins.Settings) { s.Allow.Folders = []plugins.FolderSettings{{Path: "a", Guest: "../b"}} }},
+		{"allow.hosts.[0]", "a host", func(s *plugins.Settings) { s.Allow.Hosts = []string{"https://a.example"} }},
+		{"allow.folders.[1]", "second folder", func(s *plugins.Settings) { s.Allow.Folders = []plugins.FolderSettings{{Path: "a/x"}, {Path: "b/x"}} }},
+		{"allow.folders.[0]", "a guest", func(s *plugins.Settings) { s.Allow.Folders = []plugins.FolderSettings{{Path: "a", Guest: "../b"}} }},
 		{"allow.environment", "variables", func(s *plugins.Settings) { s.Allow.Environment = map[string]string{"A=B": ""} }},
 		{"config", "JSON", func(s *plugins.Settings) { s.Config = math.Inf(1) }},
 	} {

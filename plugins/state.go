@@ -67,7 +67,7 @@ func parseState(cursor json.RawMessage) (*state, error) {
 }
 
 func (s *state) json() json.RawMessage {
-	text, err := json.Marshal(s)
+	text, err := marshal(s)
 	if err != nil { // Cursor was checked when it came
 		panic(fmt.Sprintf("plugins: the cursor %q: %v", s.Cursor, err))
 	}

@@ -84,7 +84,7 @@ func (r *run) keepRunning(ctx context.Context, attempt int) (swapped bool, err e
 		broken = r.storeLine(ctx, w, l)
 		return broken
 	})
-	err = program.Call(running, Call{
+	err = r.runProgram(running, program, Call{
 		Name: r.name, Input: trigger, Open: true, Grace: streamGrace, Limits: r.Limits(program.Memory), Allow: r.allow,
 		Output: lines.output, TooLong: lines.tooLong,
 		Log: func(line []byte) { r.Logs.add(w.ID, line, false) },

@@ -48,7 +48,7 @@ func (w Work) Input() (json.RawMessage, error) {
 	case json.Valid(w.Data):
 		request.JSON = w.Data
 	}
-	return json.Marshal(request)
+	return marshal(request)
 }
 
 // Tick is what a schedule has set off. It stands for those before it that nobody

@@ -28,6 +28,7 @@ const (
 
 	maxWork      = 10_000 // of a plugin
 	maxWorkBytes = 256 << 20
+	workAge      = 30 * 24 * time.Hour // that of a plugin that is not there any more
 
 	// triggerWindow is for how long a second trigger with an id is noticed.
 	triggerWindow = time.Hour
@@ -39,7 +40,7 @@ func (s *Store) openPlugins(ctx context.Context) error {
 		{
 			Name: workStream, Subjects: []string{workPrefix + ".*"}, Duplicates: triggerWindow,
 			Description: "Wallcast: triggers that wait for their plugins",
-			Retention:   jetstream.WorkQueuePolicy, MaxBytes: maxWorkBytes,
+			Retention:   jetstream.WorkQueuePolicy, MaxBytes: maxWorkBytes, MaxAge: workAge,
 			// What was accepted is not pushed out, and one plugin does not fill the
 			// queues of the others.
 			Discard: jetstream.DiscardNew, MaxMsgsPerSubject: maxWork, DiscardNewPerSubject: true,
