@@ -11,8 +11,9 @@ import (
 	"github.com/tetratelabs/wazero/api"
 )
 
-// The sections that inspect looks into.
+// The sections that are more than walked through.
 const (
+	customSection = 0
 	importSection = 2
 	tableSection  = 4
 	memorySection = 5
@@ -27,7 +28,7 @@ const page = 64 << 10
 
 // module is a module that looks right from outside.
 type module struct {
-	binary []byte // with tables that cannot grow beyond maxTable
+	binary []byte // with tables that cannot grow beyond maxTable, without debug information
 	memory int64  // bytes that an instance begins with
 }
 
@@ -37,8 +38,6 @@ type moduleError struct{ text string }
 func (e *moduleError) Error() string { return e.text }
 
 func wrong(format string, args ...any) error { return &moduleError{fmt.Sprintf(format, args...)} }
-
-var errDamaged = errors.New("it is damaged, or not complete: build or copy it again")
 
 // inspect looks at what the engine doesn't, or says less clearly.
 func inspect(file []byte) (module, error) {
@@ -66,40 +65,45 @@ func inspect(file []byte) (module, error) {
 		if err != nil {
 			return module{}, err
 		}
+		if content == nil {
+			continue
+		}
 		m.binary = append(m.binary, id)
 		m.binary = binary.AppendUvarint(m.binary, uint64(len(content)))
 		m.binary = append(m.binary, content...)
 	}
-	if s.damaged {
-		return module{}, errDamaged
-	}
-	return m, nil
+	return m, s.err()
 }
 
-// section returns what becomes of the content of a section.
+// section returns what becomes of the content of a section; nil if it is left
+// out.
 func (m *module) section(id byte, content []byte) ([]byte, error) {
 	s := scanner{rest: content}
 	switch id {
+	case customSection:
+		return functionNames(content), nil
 	case importSection:
 		return content, checkImports(&s)
-	case memorySection:
-		if s.number() > 0 {
-			s.byte()
-			m.memory = int64(s.number()) * page
-		}
 	case tableSection:
 		return boundTables(&s)
+	case memorySection:
+		if memory := s; memory.number() > 0 {
+			memory.byte()
+			m.memory = int64(memory.number()) * page
+		}
 	}
-	if s.damaged {
+	walk, ok := walks[id]
+	if !ok {
 		return nil, errDamaged
 	}
-	return content, nil
+	walk(&s)
+	return content, s.err()
 }
 
 // checkImports refuses what only a host of another kind can give. Functions are
 // looked at when the module is compiled.
 func checkImports(s *scanner) error {
-	for range s.number() {
+	for range s.count() {
 		from, name := string(s.bytes(s.number())), string(s.bytes(s.number()))
 		switch kind := s.byte(); {
 		case s.damaged:
@@ -112,7 +116,7 @@ func checkImports(s *scanner) error {
 			return fmt.Errorf("it imports %q from %q, which is no function: link it into one module, without dynamic linking", name, from)
 		}
 	}
-	return nil
+	return s.err()
 }
 
 // boundTables gives every table a maximum.
@@ -138,40 +142,7 @@ func boundTables(s *scanner) ([]byte, error) {
 		content = binary.AppendUvarint(content, uint64(least))
 		content = binary.AppendUvarint(content, uint64(most))
 	}
-	return content, nil
-}
-
-// scanner reads the parts of a section.
-type scanner struct {
-	rest    []byte
-	damaged bool
-}
-
-func (s *scanner) byte() byte {
-	if part := s.bytes(1); len(part) == 1 {
-		return part[0]
-	}
-	return 0
-}
-
-func (s *scanner) bytes(n uint32) []byte {
-	if uint64(n) > uint64(len(s.rest)) {
-		s.damaged, s.rest = true, nil
-		return nil
-	}
-	part := s.rest[:n]
-	s.rest = s.rest[n:]
-	return part
-}
-
-func (s *scanner) number() uint32 {
-	n, size := binary.Uvarint(s.rest)
-	if size <= 0 || size > 5 || n > 1<<32-1 {
-		s.damaged, s.rest = true, nil
-		return 0
-	}
-	s.rest = s.rest[size:]
-	return uint32(n)
+	return content, s.err()
 }
 
 // checkFunctions says whether a module can be run as a command with what is

@@ -36,7 +36,7 @@ func TestLoadSaysWhatIsWrong(t *testing.T) {
 		{"text", []byte("  (module)"), "as text: assemble it"},
 		{"a component", []byte("\x00asm\x0d\x00\x01\x00"), "component (WASI preview 2): build it for preview 1"},
 		{"another version", []byte("\x00asm\x02\x00\x00\x00"), "not of version 1"},
-		{"cut off", whole[:len(whole)-3], "damaged, or not complete"},
+		{"cut off", whole[:len(whole)-3], "damaged, incomplete"},
 		{"a length beyond the end", append(whole[:len(whole):len(whole)], 0, 0xff, 0xff, 0xff, 0xff, 0x0f), "damaged"},
 		{"no functions", head, "no _start function"},
 		{"a library", exporting("_initialize"), "library (it has _initialize, but no _start): build a command"},
@@ -48,6 +48,12 @@ func TestLoadSaysWhatIsWrong(t *testing.T) {
 		{"an import of another type", importing("wasi_snapshot_preview1", "fd_write", 0, 0), `"fd_write" from "wasi_snapshot_preview1" with other parameters`},
 		{"imported memory", importing("env", "memory", 2, 0, 1), `imports its memory ("memory" from "env")`},
 		{"an imported table", importing("env", "table", 1, 0x70, 0, 1), `imports "table" from "env", which is no function`},
+		{"four billion functions", join(head, section(3, []byte{0xff, 0xff, 0xff, 0xff, 0x0f})), "more than 300000 functions"},
+		{"four billion parameters", join(head, section(1, []byte{1, 0x60, 0xff, 0xff, 0xff, 0xff, 0x0f})), "more than 300000"},
+		{"four billion elements", join(head, section(9, []byte{1, 0, 0x41, 0, 0x0b, 0xff, 0xff, 0xff, 0xff, 0x0f})), "more than 300000"},
+		{"four billion variables", join(head, section(10, []byte{1, 8, 1, 0xff, 0xff, 0xff, 0xff, 0x0f, 0x7f, 0x0b})), "more than 50000 variables in a function"},
+		{"data that is not there", join(head, section(11, []byte{1, 0, 0x41, 0, 0x0b, 0xff, 0xff, 0xff, 0xff, 0x0f})), "damaged"},
+		{"too short a count", join(head, section(3, []byte{1, 0, 0})), "damaged"},
 		{"a table too large", command(1, section(4, vector([]byte{0x70, 0, 0xff, 0xff, 0xff, 0x7f}))), "a table with 268435455 entries; 1048576 are allowed"},
 	} {
 		t.Run(c.title, func(t *testing.T) {
@@ -57,6 +63,14 @@ func TestLoadSaysWhatIsWrong(t *testing.T) {
 				t.Errorf("%v, want %q", err, c.says)
 			}
 		})
+	}
+}
+
+// Names are believed by the engine as well; without them, a module runs.
+func TestNamesThatAreNotThere(t *testing.T) {
+	for _, names := range [][]byte{{1, 5, 0xff, 0xff, 0xff, 0xff, 0x0f}, {2, 5, 0xff, 0xff, 0xff, 0xff, 0x0f}, {1, 0xff}} {
+		p := load(t, append(command(1, nil), section(0, join(name("name"), names))...))
+		call(t, t.Context(), p, plugins.Call{}).wantLines(t)
 	}
 }
 
