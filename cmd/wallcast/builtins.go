@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/wallcast/wallcast/plugins"
 	"github.com/wallcast/wallcast/sources"
 	"github.com/wallcast/wallcast/sources/feed"
 	"github.com/wallcast/wallcast/sources/file"
@@ -18,6 +19,7 @@ var sourceTypes = register(
 	file.Type,
 	nats.Type,
 	nowplaying.Type,
+	plugins.Type(),
 	poll.Type,
 	sse.Type,
 	withMaps(webhook.Type, webhook.Maps()),

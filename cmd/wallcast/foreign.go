@@ -10,29 +10,36 @@ import (
 	"github.com/wallcast/wallcast/stream"
 )
 
-// instances are the configured sources, and those that the walls' events rules
-// stand for.
-func (p *program) instances(ctx context.Context, cfg *config.Config) ([]sources.Instance, error) {
-	rules := foreignRules(cfg)
-	if err := nats.Check(ctx, p.nc, rules); err != nil {
-		return nil, placeOf(cfg, err)
+// checkRules says which of the walls' events rules can't work.
+func (p *program) checkRules(ctx context.Context, cfg *config.Config) error {
+	if err := nats.Check(ctx, p.nc, foreignRules(cfg)); err != nil {
+		return placeOf(cfg, err)
 	}
+	return nil
+}
+
+// instances are the configured sources, those that the walls' events rules stand
+// for, and the plugins that lie in the folder.
+func (p *program) instances(cfg *config.Config) []sources.Instance {
 	instances := cfg.Instances()
 	few := cfg.FewEvents()
-	for _, rule := range rules {
+	for _, rule := range foreignRules(cfg) {
 		instances = append(instances, sources.Instance{
 			Name: rule.Name(), Type: "nats", Source: nats.New(p.nc, rule, replicas), Version: rule.String(),
 			To: stream.Subject{Wall: rule.Wall}, CheckpointEach: few[rule.Wall],
 		})
 	}
-	return instances, nil
+	return p.pluginInstances(cfg, instances)
 }
 
-// prune removes the streams of rules that are gone. It comes last: the rules of a
-// configuration that is not applied go on.
+// prune removes the streams of rules and the schedules of plugins that are gone.
+// It comes last: those of a configuration that is not applied go on.
 func (p *program) prune(ctx context.Context, cfg *config.Config) {
 	if err := nats.Prune(ctx, p.nc, foreignRules(cfg)); err != nil {
 		p.log.Warn("the streams of rules that are gone were not removed", "error", err)
+	}
+	if err := p.store.PruneSchedules(ctx, schedulesOf(cfg)); err != nil {
+		p.log.Warn("the schedules of plugins that are gone were not removed", "error", err)
 	}
 }
 

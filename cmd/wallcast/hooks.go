@@ -45,6 +45,10 @@ func (p *program) receiveHook(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	source, ok := p.site.receiver(name)
 	if !ok {
+		if plugin, ok := p.pluginNamed(name); ok {
+			p.firePlugin(w, r, plugin)
+			return
+		}
 		(&access.Problem{Status: http.StatusNotFound, Detail: fmt.Sprintf("There is no hook %.80q here; the configuration has them under sources.", name)}).Write(w)
 		return
 	}

@@ -53,6 +53,11 @@ func (p *program) routes() http.Handler {
 	mux.HandleFunc("GET /control/hooks/{name}", p.listDeliveries)
 	mux.HandleFunc("GET /control/hooks/{name}/{delivery}", p.showDelivery)
 	mux.HandleFunc("POST /control/hooks/{name}/{delivery}/replay", p.replayDelivery)
+	mux.HandleFunc("GET /control/plugins", p.listPlugins)
+	mux.HandleFunc("GET /control/plugins/{name}/logs", p.pluginLogs)
+	mux.HandleFunc("GET /control/plugins/{name}/dead", p.listDead)
+	mux.HandleFunc("GET /control/plugins/{name}/dead/{number}", p.showDead)
+	mux.HandleFunc("POST /control/plugins/{name}/dead/{number}/replay", p.replayDead)
 	mux.HandleFunc("GET /control/held", p.listHeld)
 	mux.HandleFunc("POST /control/held/{wall}/{number}", p.approveHeld)
 	mux.HandleFunc("DELETE /control/held/{wall}/{number}", p.dropHeld)
@@ -219,6 +224,12 @@ func (p *program) ready(w http.ResponseWriter, r *http.Request) {
 		if s.Warning != "" {
 			// What exactly is for those who may administrate: it can hold paths.
 			answer.Notes = append(answer.Notes, fmt.Sprintf("the source %s has a problem; wallcast sources says which", s.Name))
+		}
+	}
+	deployed, _ := p.deployer.Status()
+	for _, d := range deployed {
+		if d.Problem != "" {
+			answer.Notes = append(answer.Notes, fmt.Sprintf("the plugin %s has a problem; wallcast plugin list says which", d.Name))
 		}
 	}
 	status := http.StatusOK

@@ -24,6 +24,7 @@ import (
 
 	"github.com/wallcast/wallcast/cmd/wallcast/internal/access"
 	"github.com/wallcast/wallcast/cmd/wallcast/internal/config"
+	"github.com/wallcast/wallcast/cmd/wallcast/internal/deploy"
 	"github.com/wallcast/wallcast/cmd/wallcast/internal/onair"
 	"github.com/wallcast/wallcast/cmd/wallcast/internal/pictures"
 	"github.com/wallcast/wallcast/sources"
@@ -93,6 +94,7 @@ type program struct {
 	streams     *sse.Server
 	onair       *onair.Server
 	files       files
+	deployer    *deploy.Deployer
 	sources     *sources.Supervisor
 	http        *http.Server
 	control     *http.Server // on the administration socket
@@ -167,11 +169,13 @@ func (p *program) start(ctx context.Context, cfg *config.Config) error {
 	})
 	p.opened = append(p.opened, p.onair.Close)
 	p.sources = sources.NewSupervisor(store, p.log)
-	instances, err := p.instances(ctx, cfg)
-	if err != nil {
+	if err := p.checkRules(ctx, cfg); err != nil {
 		return err
 	}
-	if err := p.sources.Apply(instances); err != nil {
+	if err := p.openPlugins(cfg); err != nil {
+		return err
+	}
+	if err := p.sources.Apply(p.instances(cfg)); err != nil {
 		return err
 	}
 	p.prune(ctx, cfg)
@@ -338,6 +342,7 @@ func (p *program) run(ctx context.Context, ready func(base string)) error {
 	updates, stopUpdates := context.WithCancel(running)
 	defer stopUpdates()
 	p.serving.Go(func() { p.applyChanges(updates, hangup) })
+	p.serving.Go(func() { p.deployer.Run(updates) })
 	p.serving.Go(func() { giveMemoryBack(updates, p.streams.TotalViewers, debug.FreeOSMemory) })
 	ready(baseURL(p.site.config(), p.listeners[0]))
 
@@ -381,16 +386,16 @@ func (p *program) serveHTTP(l net.Listener) error {
 }
 
 // applyChanges applies the configuration again at SIGHUP and when the watched
-// file is saved.
+// file is saved, and what comes to the plugins folder and goes.
 func (p *program) applyChanges(ctx context.Context, hangup <-chan os.Signal) {
-	if p.reload == nil {
-		return
-	}
 	saved := watchFile(ctx, &p.serving, p.watch, p.read)
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-p.deployer.Changed():
+			p.logPart("plugins", p.sources.Apply(p.instances(p.site.config())))
+			continue
 		case <-hangup:
 		case <-saved:
 		}
@@ -430,8 +435,7 @@ func inALine(err error) string {
 // may refuse comes first. The files of the TLS certificate are read again.
 func (p *program) apply(ctx context.Context, cfg *config.Config) error {
 	old := p.site.config()
-	instances, err := p.instances(ctx, cfg)
-	if err != nil {
+	if err := p.checkRules(ctx, cfg); err != nil {
 		return err
 	}
 	certificate, err := p.renewCertificate(cfg)
@@ -456,7 +460,8 @@ func (p *program) apply(ctx context.Context, cfg *config.Config) error {
 			p.streams.EndWall(w.Name)
 		}
 	}
-	p.logPart("sources", p.sources.Apply(instances))
+	p.deployer.Apply(wantedPlugins(cfg))
+	p.logPart("sources", p.sources.Apply(p.instances(cfg)))
 	p.prune(ctx, cfg)
 	for _, setting := range p.needRestart(old, cfg) {
 		p.log.Warn("this setting is applied at the next start", "setting", setting)

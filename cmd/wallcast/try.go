@@ -27,7 +27,14 @@ very first time.
 A source that others post to gets its payload from standard input, without a
 check of signatures:
 
-  wallcast try github --header "X-GitHub-Event: push" < payload.json`
+  wallcast try github --header "X-GitHub-Event: push" < payload.json
+
+A plugin is run as it lies in the plugins folder, trusted or not, and its trigger
+and its log are shown too. Without --http and --trigger it gets what it is
+configured for; one that answers events gets them by --trigger:
+
+  echo hi | wallcast try hello
+  wallcast try hello --trigger '{"trigger": "on", "input": {"data": {"text": "hi"}}}'`
 
 func setupTry(flags *pflag.FlagSet) func(context.Context, *invocation) error {
 	t := &trial{}
@@ -38,6 +45,8 @@ func setupTry(flags *pflag.FlagSet) func(context.Context, *invocation) error {
 	headers := flags.StringArrayP("header", "H", nil, "a `HEADER` that comes with the payload, as in \"X-GitHub-Event: push\"; may be given several times")
 	flags.StringVar(&t.delivery.Method, "method", http.MethodPost, "the payload's HTTP `METHOD`")
 	flags.StringVar(&t.delivery.Query, "query", "", "the `QUERY` of the payload's address, as in a=1&b=2")
+	trigger := flags.String("trigger", "", "run a plugin for this `TRIGGER`: a JSON object with trigger, input and cursor, each of which may be missing")
+	asRequest := flags.Bool("http", false, "run a plugin for a request, whatever it is configured for")
 	return func(ctx context.Context, inv *invocation) error {
 		if len(inv.args) != 1 {
 			return usagef("wallcast try takes the NAME of a source")
@@ -52,16 +61,23 @@ func setupTry(flags *pflag.FlagSet) func(context.Context, *invocation) error {
 		if t.delivery.Header, err = parseHeaders(*headers); err != nil {
 			return err
 		}
-		cfg, err := inv.load()
+		cfg, err := inv.loadOrDemo()
 		if err != nil {
 			return err
 		}
-		instance, ok := cfg.Instance(inv.args[0])
-		if !ok {
-			return usagef("%s has no source %q; it has %s", inv.configPath(), inv.args[0], sourceNames(cfg))
+		instance, file, err := tried(inv, cfg, inv.args[0])
+		if err != nil {
+			return err
 		}
 		t.site, t.instance, t.program = newSite(cfg, nil), instance, programOf(cfg, instance.Name)
 		t.out, t.notes = inv.stdout, inv.stderr
+		if file != "" {
+			once := &pluginTrial{trial: t, http: *asRequest, trigger: *trigger}
+			return once.run(ctx, cfg, inv, file, span)
+		}
+		if *asRequest || *trigger != "" {
+			return usagef("--http and --trigger are for plugins, and %s is none", instance.Name)
+		}
 		return t.run(ctx, inv.stdin, span)
 	}
 }
@@ -186,21 +202,13 @@ func (t *trial) runSource(ctx context.Context) (err error) {
 
 // receive gives the source a payload as if it had been posted.
 func (t *trial) receive(ctx context.Context, receiver sources.Receiver, stdin io.Reader) error {
-	if f, ok := stdin.(*os.File); ok {
-		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-			fmt.Fprintln(t.notes, "reading a payload from standard input; Ctrl-D ends it")
-		}
-	}
 	limit := receiver.Hook().Limit
 	if limit == 0 {
 		limit = defaultHookLimit
 	}
-	body, err := io.ReadAll(io.LimitReader(stdin, limit+1))
-	switch {
-	case err != nil:
-		return fmt.Errorf("reading the payload: %w", err)
-	case int64(len(body)) > limit:
-		return fmt.Errorf("the payload is larger than the %d bytes that the hook accepts", limit)
+	body, err := readPayload(stdin, t.notes, limit)
+	if err != nil {
+		return err
 	}
 	d := t.delivery
 	d.Number, d.Time, d.From, d.Body = 1, time.Now(), "127.0.0.1", body
@@ -217,6 +225,23 @@ func (t *trial) receive(ctx context.Context, receiver sources.Receiver, stdin io
 		}
 	}
 	return nil
+}
+
+// readPayload reads what comes as if it had been posted.
+func readPayload(stdin io.Reader, notes io.Writer, limit int64) ([]byte, error) {
+	if f, ok := stdin.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+			fmt.Fprintln(notes, "reading a payload from standard input; Ctrl-D ends it")
+		}
+	}
+	body, err := io.ReadAll(io.LimitReader(stdin, limit+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("reading the payload: %w", err)
+	case int64(len(body)) > limit:
+		return nil, fmt.Errorf("the payload is larger than the %d bytes that the hook accepts", limit)
+	}
+	return body, nil
 }
 
 // Cursor implements sources.Output: there is none, as before the first run.

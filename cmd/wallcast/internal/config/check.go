@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/wallcast/wallcast/cmd/wallcast/internal/access"
+	"github.com/wallcast/wallcast/plugins"
 	"github.com/wallcast/wallcast/sources"
 	"github.com/wallcast/wallcast/stream"
 )
@@ -73,6 +74,9 @@ func (d *decoder) check(c *Config) {
 	}
 	if strings.TrimSpace(c.Data) == "" {
 		d.wrong([]string{"data"}, "wants a folder, such as ./data")
+	}
+	if strings.TrimSpace(c.Plugins) == "" {
+		d.wrong([]string{"plugins"}, "wants a folder, such as ./plugins")
 	}
 	for i := range c.Tokens {
 		d.checkToken(c.Tokens[i])
@@ -245,6 +249,10 @@ func (d *decoder) checkSource(c *Config, s *Source) {
 	d.wrongName(path, stream.CheckName("source", s.Name))
 	if s.To == (Destination{}) {
 		s.To.Wall = c.Walls[0].Name
+	}
+	if _, ok := s.Run.(*plugins.Plugin); ok {
+		s.To = Destination(plugins.To(stream.Subject(s.To), s.Name, c.Walls[0].Name))
+		d.wrongName(path, stream.CheckKind(s.To.Kind))
 	}
 	d.complete(&s.To, s)
 	d.checkKnownWall(c, below(path, "to"), s.To.Wall)

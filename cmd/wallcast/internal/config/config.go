@@ -27,6 +27,7 @@ type Config struct {
 	Tokens  []Token        `yaml:"tokens,named" doc:"Who may do what, by name. Without any token only loopback may write."`
 	Walls   []Wall         `yaml:"walls,named" doc:"The walls, by name. The first one is the default. Without any there is one wall, main."`
 	Sources []Source       `yaml:"sources,named" doc:"What emits events, by name."`
+	Plugins string         `yaml:"plugins" doc:"Folder of the plugins, relative to this file. A file NAME.* in it is the plugin NAME: one that no source has the name of answers /hooks/NAME, and writes events of the kind NAME to the first wall."`
 
 	file *file // to place an error that shows only at start; see Config.Errorf
 }
@@ -185,7 +186,7 @@ func (u *URL) UnmarshalText(text []byte) error {
 var DefaultListen = []string{"127.0.0.1:8080", "[::1]:8080"}
 
 func (c *Config) setDefaults() {
-	*c = Config{Listen: append([]string(nil), DefaultListen...), Data: "data"}
+	*c = Config{Listen: append([]string(nil), DefaultListen...), Data: "data", Plugins: "plugins"}
 }
 
 func (w *Wall) setDefaults() {
@@ -209,7 +210,7 @@ func defaultWall() Wall {
 
 // resolve joins the relative paths with folder.
 func (c *Config) resolve(folder string) {
-	for _, path := range []*string{&c.Data, &c.NATS.Creds, &c.TLS.Cert, &c.TLS.Key} {
+	for _, path := range []*string{&c.Data, &c.Plugins, &c.NATS.Creds, &c.TLS.Cert, &c.TLS.Key} {
 		if *path != "" && !filepath.IsAbs(*path) {
 			*path = filepath.Join(folder, *path)
 		}

@@ -121,6 +121,7 @@ func TestEverything(t *testing.T) {
 		Data:    "/etc/wall/data",
 		Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
 		NATS:    config.NATS{Listen: "127.0.0.1:4222"},
+		Plugins: "/etc/wall/plugins",
 		TLS:     config.TLS{Cert: "/etc/wall/cert.pem", Key: "/etc/ssl/key.pem"},
 		Tokens: []config.Token{{Name: "ci", Hash: hash, Allow: access.Rights{
 			{Verb: access.Publish, Object: "wall.main.push"}, {Verb: access.Read, Object: "*"}}}},

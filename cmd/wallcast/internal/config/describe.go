@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wallcast/wallcast/cmd/wallcast/internal/access"
+	"github.com/wallcast/wallcast/plugins"
 )
 
 // setting describes one setting to a person or to an editor. It is made of the
@@ -58,6 +59,7 @@ type form struct {
 var forms = map[reflect.Type]form{
 	durationType:                    {word: "time, such as 30s, 12h or 30d", pattern: `^([0-9.]+(ns|us|µs|ms|s|m|h|d|w))+$|^0$`},
 	reflect.TypeFor[Bytes]():        {word: "size, such as 64KiB or 256MB", pattern: `^[0-9.]+ *([KMGTkmgt]?i?[Bb])?$`, number: true},
+	reflect.TypeFor[plugins.Size](): {word: "size, such as 256KiB or 64MB", pattern: `^ *[0-9]+ *([KMGkmg][Ii]?)?[Bb]? *$`, number: true},
 	reflect.TypeFor[access.Rate]():  {word: "rate, such as 5/min", pattern: `^[0-9]+ */ *(s|sec|second|m|min|minute|h|hour|d|day)$`},
 	reflect.TypeFor[URL]():          {word: "address, such as https://wall.example.com", pattern: `^https?://[^/?#@]+/?$`},
 	reflect.TypeFor[Destination]():  {word: "subject, such as wall.main.song.jazz", pattern: `^wall(\.[a-z0-9][a-z0-9-]{0,62}){1,3}$`},

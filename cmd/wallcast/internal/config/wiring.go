@@ -1,9 +1,11 @@
 package config
 
 import (
+	"path/filepath"
 	"slices"
 
 	"github.com/wallcast/wallcast/cmd/wallcast/internal/access"
+	"github.com/wallcast/wallcast/plugins"
 	"github.com/wallcast/wallcast/sources"
 	"github.com/wallcast/wallcast/stream"
 )
@@ -47,6 +49,34 @@ func (c *Config) instance(s Source, few map[string]bool) sources.Instance {
 		i.Transform = s.Program
 	}
 	return i
+}
+
+// DefaultPlugin is the source of a plugin that no setting names, as a supervisor
+// takes it. Its events wait for a moderator where posts of anyone do.
+func (c *Config) DefaultPlugin(name string, around sources.Env) (sources.Instance, error) {
+	first := c.Walls[0]
+	around.Name, around.Folder = name, c.Folder()
+	run, err := plugins.Default(around.Complete())
+	if err != nil {
+		return sources.Instance{}, err
+	}
+	return sources.Instance{
+		Name:           name,
+		Type:           plugins.Type().Name,
+		Source:         run,
+		Version:        "default",
+		To:             plugins.To(stream.Subject{}, name, first.Name),
+		Hold:           first.Post.Hold,
+		CheckpointEach: c.FewEvents()[first.Name],
+	}, nil
+}
+
+// Folder is what relative paths of settings are relative to.
+func (c *Config) Folder() string {
+	if c.file == nil {
+		return "."
+	}
+	return filepath.Dir(c.file.name)
 }
 
 // Access is what a guard goes by. GrantKey signs links, see [access.NewGrant].
