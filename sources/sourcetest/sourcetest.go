@@ -18,6 +18,20 @@
 // # Store
 //
 // [Store] is a sources.Store in memory, for tests of what runs sources.
+//
+// # Running
+//
+// [Start] runs a source on a Store, under a supervisor, for tests of what the
+// suite can't know of it:
+//
+//	r := sourcetest.Start(t, sourcetest.NewStore(), sources.Instance{
+//		Name:   "news",
+//		Source: sourcetest.Make(t, settings, sources.Env{Name: "news"}),
+//		To:     stream.Subject{Wall: "main", Kind: "post"},
+//	})
+//	r.AwaitData("one", "two")
+//	r.AwaitWarning("404 Not Found")
+//	r.Stop()
 package sourcetest
 
 import (
