@@ -38,7 +38,7 @@ func TestFollowBeginsAtTheEnd(t *testing.T) {
 func TestLinesBeforeTheFirstEventAreNotLost(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		log, store := followed(t)
-		start(t, store, settings(log, "follow")).stop()
+		start(t, store, settings(log, "follow")).Stop()
 		add(t, log, "one\n")
 		rename(t, log, log+".1")
 		add(t, log, "two\n")
@@ -52,7 +52,7 @@ func TestFileThatAppearsIsReadFromItsStart(t *testing.T) {
 		r := start(t, store, settings(log, "follow"))
 		r.pass(5 * time.Second)
 		r.wantWarning("does not exist; waiting")
-		r.stop()
+		r.Stop()
 		add(t, log, "one\n")
 		r = start(t, store, settings(log, "follow"))
 		r.want("one")
@@ -66,7 +66,7 @@ func TestHalfALineWaitsForItsEnd(t *testing.T) {
 		r := start(t, store, settings(log, "follow"))
 		add(t, log, "one\ntw")
 		r.want("one")
-		r.stop()
+		r.Stop()
 		r = start(t, store, settings(log, "follow"))
 		r.want("one")
 		add(t, log, "o\r\n\n")
@@ -130,7 +130,7 @@ func TestRotationWhileStopped(t *testing.T) {
 				r := start(t, store, settings(log, "follow"))
 				add(t, log, "one\n")
 				r.want("one")
-				r.stop()
+				r.Stop()
 				folder := filepath.Dir(log)
 				add(t, log, "two\n")
 				for i, other := range names[min(3, len(names)):] {
@@ -164,7 +164,7 @@ func TestTruncation(t *testing.T) {
 		r.want("one", "two", "six")
 		write(t, log, "three\nfour\n") // longer
 		r.want("one", "two", "six", "three", "four")
-		r.stop()
+		r.Stop()
 		write(t, log, "something else altogether\n")
 		start(t, store, settings(log, "follow")).want("one", "two", "six", "three", "four", "something else altogether")
 	})
@@ -195,7 +195,7 @@ func TestCopyAndTruncate(t *testing.T) {
 				add(t, log, "one\npar")
 				r.want("one")
 				if stopped {
-					r.stop()
+					r.Stop()
 				}
 				// All between two looks.
 				add(t, log, "t\ntwo\n")
@@ -222,7 +222,7 @@ func TestDeletedAndMadeAgainWhileStopped(t *testing.T) {
 		r := start(t, store, settings(log, "follow"))
 		add(t, log, "one\n")
 		r.want("one")
-		r.stop()
+		r.Stop()
 		if err := os.Remove(log); err != nil {
 			t.Fatal(err)
 		}
@@ -244,7 +244,7 @@ func TestSavedByAnEditor(t *testing.T) {
 		}
 		save("one\n")
 		r.want("one")
-		r.stop()
+		r.Stop()
 		save("two\n")
 		start(t, store, settings(log, "follow")).want("one", "two")
 	})
@@ -279,7 +279,7 @@ func TestLongLineIsSkipped(t *testing.T) {
 		add(t, log, "one\n"+strings.Repeat("long ", 100_000)+"\ntwo\n"+fits+"\r\n"+fits+"y\n")
 		r.want("one", "two", fits)
 		r.wantWarning("longer than 64 KiB and is skipped")
-		r.stop()
+		r.Stop()
 		add(t, log, "three\n")
 		start(t, store, settings(log, "follow")).want("one", "two", fits, "three")
 	})
@@ -301,7 +301,7 @@ func TestPathThatCannotBeFollowed(t *testing.T) {
 			r := start(t, sourcetest.NewStore(), settings(t.TempDir(), mode))
 			r.pass(5 * time.Second)
 			r.wantWarning("is a folder; name a file in it")
-			r.stop()
+			r.Stop()
 		}
 	})
 }
@@ -320,7 +320,7 @@ func TestUnreadableFile(t *testing.T) {
 			r := start(t, sourcetest.NewStore(), settings(path, mode))
 			r.pass(5 * time.Second)
 			r.wantWarning("may not be read")
-			r.stop()
+			r.Stop()
 		}
 	})
 }

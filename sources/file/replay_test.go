@@ -39,7 +39,7 @@ func TestReplayGoesOnInTheMiddleOfAPass(t *testing.T) {
 		for range 4 {
 			r := start(t, store, s)
 			r.pass(2 * time.Second)
-			r.stop()
+			r.Stop()
 		}
 		if got := strings.Join(store.Data(), ""); got != "abbcdabbcdab" {
 			t.Errorf("stored %s", got)
@@ -63,7 +63,7 @@ func TestReplayOfAFileThatIsEdited(t *testing.T) {
 					r := start(t, store, s)
 					r.pass(time.Second)
 					if stop {
-						r.stop()
+						r.Stop()
 					}
 					write(t, s.Path, test.edited)
 					if stop {
@@ -86,10 +86,10 @@ func TestReplayWithoutLoopEnds(t *testing.T) {
 		r := start(t, store, s)
 		r.pass(time.Minute)
 		r.want("a", "b")
-		if st := r.sup.Status()[0]; st.State != "done" {
+		if st := r.Status(); st.State != "done" {
 			t.Errorf("status %+v", st)
 		}
-		r.stop()
+		r.Stop()
 		add(t, s.Path, "c\n")
 		r = start(t, store, s)
 		r.pass(time.Minute)

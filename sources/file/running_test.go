@@ -1,8 +1,6 @@
 package file_test
 
 import (
-	"context"
-	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -20,10 +18,8 @@ const looks = 450 * time.Millisecond
 
 // running is a supervised file source in a bubble.
 type running struct {
-	t     *testing.T
-	store *sourcetest.Store
-	sup   *sources.Supervisor
-	stop  func()
+	*sourcetest.Running
+	t *testing.T
 }
 
 // inBubble calls f in a bubble, where waiting takes no time.
@@ -32,26 +28,10 @@ func inBubble(t *testing.T, f func(t *testing.T)) { synctest.Test(t, f) }
 // start runs the source that s makes.
 func start(t *testing.T, store *sourcetest.Store, s *file.Settings) *running {
 	t.Helper()
-	src, err := s.Source(sources.Env{Name: "test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	sup := sources.NewSupervisor(store, slog.New(slog.DiscardHandler))
-	i := sources.Instance{Name: "test", Source: src, To: stream.Subject{Wall: "main"}, Walls: []string{"other"}}
-	if err := sup.Apply([]sources.Instance{i}); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		sup.Run(ctx)
-	}()
-	r := &running{t, store, sup, func() {
-		cancel()
-		<-ended
-	}}
-	t.Cleanup(r.stop)
+	r := &running{sourcetest.Start(t, store, sources.Instance{
+		Name: "test", Source: sourcetest.Make(t, s, sources.Env{Name: "test"}),
+		To: stream.Subject{Wall: "main"}, Walls: []string{"other"},
+	}), t}
 	r.pass(looks)
 	return r
 }
@@ -66,7 +46,7 @@ func (r *running) pass(d time.Duration) {
 func (r *running) want(lines ...string) {
 	r.t.Helper()
 	r.pass(looks)
-	if got := r.store.Data(); !slices.Equal(got, lines) {
+	if got := r.Store.Data(); !slices.Equal(got, lines) {
 		r.t.Errorf("stored %q, want %q", got, lines)
 	}
 }
@@ -74,7 +54,7 @@ func (r *running) want(lines ...string) {
 // wantWarning compares the warning in the status; all is well with "".
 func (r *running) wantWarning(part string) {
 	r.t.Helper()
-	st := r.sup.Status()[0]
+	st := r.Status()
 	if part == "" && st.Warning != "" || !strings.Contains(st.Warning, part) {
 		r.t.Errorf("the warning is %q, want %q", st.Warning, part)
 	}
