@@ -1,11 +1,9 @@
 package feed_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -122,50 +120,22 @@ func TestConformance(t *testing.T) {
 	})
 }
 
+// running is a supervised feed.
 type running struct {
-	t     *testing.T
-	store *sourcetest.Store
-	sup   *sources.Supervisor
-	stop  func()
+	*sourcetest.Running
+	t *testing.T
 }
 
 func run(t *testing.T, store *sourcetest.Store, s *feed.Settings) *running {
 	t.Helper()
-	src, err := s.Source(sources.Env{Name: "news"}.Complete())
-	if err != nil {
-		t.Fatal(err)
-	}
-	sup := sources.NewSupervisor(store, slog.New(slog.DiscardHandler))
-	i := sources.Instance{Name: "news", Source: src, To: stream.Subject{Wall: "main", Kind: "post"}}
-	if err := sup.Apply([]sources.Instance{i}); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		sup.Run(ctx)
-	}()
-	r := &running{t, store, sup, func() {
-		cancel()
-		<-ended
-	}}
-	t.Cleanup(r.stop)
-	return r
-}
-
-func (r *running) eventually(what string, ok func() bool) {
-	r.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			r.t.Fatalf("%s: %+v, stored %q", what, r.sup.Status()[0], r.titles())
-		}
-	}
+	return &running{sourcetest.Start(t, store, sources.Instance{
+		Name: "news", Source: sourcetest.Make(t, s, sources.Env{Name: "news"}), To: stream.Subject{Wall: "main", Kind: "post"},
+	}), t}
 }
 
 func (r *running) titles() []string {
 	var all []string
-	for _, data := range r.store.Data() {
+	for _, data := range r.Store.Data() {
 		var p struct{ Title string }
 		if err := json.Unmarshal([]byte(data), &p); err != nil {
 			r.t.Error(err)
@@ -179,7 +149,7 @@ func (r *running) titles() []string {
 func (r *running) polled(b *blog, times int) {
 	r.t.Helper()
 	before, _ := b.counts()
-	r.eventually("it is not asked for", func() bool {
+	r.Await("it is not asked for", func() bool {
 		asked, _ := b.counts()
 		return asked >= before+times
 	})
@@ -187,19 +157,11 @@ func (r *running) polled(b *blog, times int) {
 
 func (r *running) shown(b *blog, want ...string) {
 	r.t.Helper()
-	r.eventually(fmt.Sprintf("want %q", want), func() bool { return len(r.titles()) >= len(want) })
+	r.Await(fmt.Sprintf("want %q", want), func() bool { return len(r.titles()) >= len(want) })
 	r.polled(b, 3)
 	if got := r.titles(); !slices.Equal(got, want) {
 		r.t.Errorf("stored %q, want %q", got, want)
 	}
-}
-
-func (r *running) warns(part string) {
-	r.t.Helper()
-	r.eventually("want the warning "+part, func() bool {
-		w := r.sup.Status()[0].Warning
-		return part == "" && w == "" || part != "" && strings.Contains(w, part)
-	})
 }
 
 func TestNewAndEditedItems(t *testing.T) {
@@ -222,7 +184,7 @@ func TestNewAndEditedItems(t *testing.T) {
 	// A time alone is no edit.
 	b.change(func() { b.items[0] = strings.Replace(b.items[0], "</item>", "<pubDate>2026-01-02</pubDate></item>", 1) })
 	r.shown(b, "A", "B", "A, edited")
-	r.stop()
+	r.Stop()
 	b.add("c", "C")
 	run(t, store, settings(b)).shown(b, "A", "B", "A, edited", "C")
 }
@@ -237,7 +199,7 @@ func TestConditionalRequests(t *testing.T) {
 	if _, full := b.counts(); full != 1 {
 		t.Errorf("the whole feed was sent %d times", full)
 	}
-	r.stop()
+	r.Stop()
 	r = run(t, store, settings(b))
 	r.polled(b, 3)
 	if _, full := b.counts(); full != 1 {
@@ -256,11 +218,11 @@ func TestFirstRun(t *testing.T) {
 		s.Latest = latest
 		r := run(t, store, s)
 		r.shown(b, want...)
-		r.stop()
+		r.Stop()
 		b.add(fmt.Sprint("new", latest), "new") // while it was away
 		r = run(t, store, s)
 		r.shown(b, append(want, "new")...)
-		r.stop()
+		r.Stop()
 		b.change(func() { b.items = b.items[1:] })
 		// Another address begins anew, without what was seen.
 		s.URL += "&moved"
@@ -305,7 +267,7 @@ func TestFields(t *testing.T) {
 	r := run(t, sourcetest.NewStore(), s)
 	r.shown(b, "T")
 	want := `{"title":"T","text":"word word word word…","url":"` + b.URL + `/x?a=1&b=2","author":"Ada","time":"2026-01-02T03:00:00Z"}`
-	if d := r.store.Drafts()[0]; string(d.Data) != want || !d.Time.Equal(time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)) {
+	if d := r.Store.Drafts()[0]; string(d.Data) != want || !d.Time.Equal(time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)) {
 		t.Errorf("%s at %v, want\n%s", d.Data, d.Time, want)
 	}
 }
@@ -315,17 +277,17 @@ func TestWarnings(t *testing.T) {
 	b.add("a", "A")
 	b.change(func() { b.document = "<!DOCTYPE html><html><head></head></html>" })
 	r := run(t, sourcetest.NewStore(), settings(b))
-	r.warns("give the feed's own address")
+	r.AwaitWarning("give the feed's own address")
 	b.change(func() { b.document = "<rss><channel><item><title>A</title></item>" })
-	r.warns("unexpected EOF")
+	r.AwaitWarning("unexpected EOF")
 	b.change(func() { b.instead = http.NotFoundHandler() })
-	r.warns("404 Not Found; check url")
-	if w := r.sup.Status()[0]; strings.Contains(w.Warning, "secret") || w.State != sources.Running {
+	r.AwaitWarning("404 Not Found; check url")
+	if w := r.Status(); strings.Contains(w.Warning, "secret") || w.State != sources.Running {
 		t.Errorf("%+v", w)
 	}
 	b.change(func() { b.instead, b.document = nil, "" })
 	r.shown(b, "A")
-	r.warns("")
+	r.AwaitWarning("")
 }
 
 func TestCheck(t *testing.T) {
