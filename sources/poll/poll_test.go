@@ -1,14 +1,11 @@
 package poll_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -85,72 +82,23 @@ func TestConformance(t *testing.T) {
 	}})
 }
 
-type running struct {
-	t     *testing.T
-	store *sourcetest.Store
-	sup   *sources.Supervisor
-	stop  func()
-}
-
-func run(t *testing.T, store *sourcetest.Store, s *poll.Settings) *running {
+func run(t *testing.T, store *sourcetest.Store, s *poll.Settings) *sourcetest.Running {
 	t.Helper()
-	src, err := s.Source(sources.Env{Name: "test"}.Complete())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return runSource(t, store, src)
+	return runIn(t, store, s, sources.Env{Name: "test"})
 }
 
-func runSource(t *testing.T, store *sourcetest.Store, src sources.Source) *running {
+func runIn(t *testing.T, store *sourcetest.Store, s *poll.Settings, env sources.Env) *sourcetest.Running {
 	t.Helper()
-	sup := sources.NewSupervisor(store, slog.New(slog.DiscardHandler))
-	if err := sup.Apply([]sources.Instance{{Name: "test", Source: src, To: stream.Subject{Wall: "main"}}}); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		sup.Run(ctx)
-	}()
-	r := &running{t, store, sup, func() {
-		cancel()
-		<-ended
-	}}
-	t.Cleanup(r.stop)
-	return r
-}
-
-func (r *running) eventually(what string, ok func() bool) {
-	r.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			r.t.Fatalf("%s: %+v, stored %q", what, r.sup.Status()[0], r.store.Data())
-		}
-	}
-}
-
-func (r *running) shown(want ...string) {
-	r.t.Helper()
-	r.eventually(fmt.Sprintf("want %q", want), func() bool { return len(r.store.Data()) >= len(want) })
-	if got := r.store.Data(); !slices.Equal(got, want) {
-		r.t.Errorf("stored %q, want %q", got, want)
-	}
-}
-
-func (r *running) warns(part string) {
-	r.t.Helper()
-	r.eventually("want the warning "+part, func() bool {
-		w := r.sup.Status()[0].Warning
-		return part == "" && w == "" || part != "" && strings.Contains(w, part)
+	return sourcetest.Start(t, store, sources.Instance{
+		Name: "test", Source: sourcetest.Make(t, s, env), To: stream.Subject{Wall: "main"},
 	})
 }
 
 // polled waits until the server was asked so many times more.
-func (r *running) polled(u *upstream, times int) {
-	r.t.Helper()
+func polled(t *testing.T, r *sourcetest.Running, u *upstream, times int) {
+	t.Helper()
 	before := u.requests()
-	r.eventually("it is not asked", func() bool { return u.requests() >= before+times })
+	r.Await("it is not asked", func() bool { return u.requests() >= before+times })
 }
 
 func TestChanges(t *testing.T) {
@@ -158,8 +106,8 @@ func TestChanges(t *testing.T) {
 	u.say("one")
 	store := sourcetest.NewStore()
 	r := run(t, store, settings(u))
-	r.shown("one")
-	r.polled(u, 3)
+	r.AwaitData("one")
+	polled(t, r, u, 3)
 	u.mu.Lock()
 	if got := u.asked[len(u.asked)-1].Header.Get("If-None-Match"); got != `"3o"` {
 		t.Errorf("asked without a condition: %q", got)
@@ -167,36 +115,32 @@ func TestChanges(t *testing.T) {
 	u.mu.Unlock()
 	// The same bytes under another tag are no news; neither is nothing.
 	u.set(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "one\n") })
-	r.polled(u, 3)
+	polled(t, r, u, 3)
 	u.set(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
-	r.polled(u, 3)
+	polled(t, r, u, 3)
 	u.set(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=iso-8859-1")
 		fmt.Fprint(w, "caf\xe9")
 	})
-	r.shown("one", "café")
-	r.stop()
+	r.AwaitData("one", "café")
+	r.Stop()
 	r = run(t, store, settings(u))
-	r.polled(u, 3)
-	r.shown("one", "café")
-	r.stop()
+	polled(t, r, u, 3)
+	r.AwaitData("one", "café")
+	r.Stop()
 	s := settings(u)
 	s.URL += "&another"
-	run(t, store, s).shown("one", "café", "café")
+	run(t, store, s).AwaitData("one", "café", "café")
 }
 
 func TestAnArrayWithoutAMapIsAWarning(t *testing.T) {
 	u := newUpstream(t)
 	u.say(`[1, 2]`)
-	src, err := settings(u).Source(sources.Env{Name: "test", Unmapped: true}.Complete())
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := runSource(t, sourcetest.NewStore(), src)
-	r.warns("say with map what events it makes")
+	r := runIn(t, sourcetest.NewStore(), settings(u), sources.Env{Name: "test", Unmapped: true})
+	r.AwaitWarning("say with map what events it makes")
 	u.say(`{"n": 1}`)
-	r.shown(`{"n": 1}`)
-	r.warns("")
+	r.AwaitData(`{"n": 1}`)
+	r.AwaitWarning("")
 }
 
 func TestPost(t *testing.T) {
@@ -204,7 +148,7 @@ func TestPost(t *testing.T) {
 	u.say("one")
 	s := settings(u)
 	s.Method, s.Body, s.Headers = "POST", `{"query":"x"}`, map[string]string{"x-key": "k"}
-	run(t, sourcetest.NewStore(), s).shown("one")
+	run(t, sourcetest.NewStore(), s).AwaitData("one")
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if r := u.asked[0]; r.Method != "POST" || u.bodies[0] != s.Body || r.Header.Get("Content-Type") != "application/json" || r.Header.Get("X-Key") != "k" {
@@ -216,22 +160,22 @@ func TestErrorsAreWarnings(t *testing.T) {
 	u := newUpstream(t)
 	u.set(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
 	r := run(t, sourcetest.NewStore(), settings(u))
-	r.warns("answers 500 Internal Server Error")
+	r.AwaitWarning("answers 500 Internal Server Error")
 	u.set(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
-	r.warns("EOF")
-	if w := r.sup.Status()[0]; strings.Contains(w.Warning, "secret") || w.State != sources.Running {
+	r.AwaitWarning("EOF")
+	if w := r.Status(); strings.Contains(w.Warning, "secret") || w.State != sources.Running {
 		t.Errorf("%+v", w)
 	}
 	u.say("well")
-	r.shown("well")
-	r.warns("")
+	r.AwaitData("well")
+	r.AwaitWarning("")
 }
 
 func TestBackoffGrows(t *testing.T) {
 	u := newUpstream(t)
 	u.set(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
 	r := run(t, sourcetest.NewStore(), settings(u))
-	r.eventually("it is asked again", func() bool { return u.requests() >= 7 })
+	r.Await("it is asked again", func() bool { return u.requests() >= 7 })
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if first, last := u.times[1].Sub(u.times[0]), u.times[6].Sub(u.times[5]); last < 3*first && last < 80*time.Millisecond {
@@ -247,7 +191,7 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 			w.WriteHeader(status)
 		})
 		r := run(t, sourcetest.NewStore(), settings(u))
-		r.eventually("it is asked again", func() bool { return u.requests() >= 2 })
+		r.Await("it is asked again", func() bool { return u.requests() >= 2 })
 		u.mu.Lock()
 		if waited := u.times[1].Sub(u.times[0]); waited < time.Second {
 			t.Errorf("%d: asked again after %v", status, waited)
@@ -260,7 +204,7 @@ func TestGoneIsNotAskedAgain(t *testing.T) {
 	u := newUpstream(t)
 	u.set(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGone) })
 	r := run(t, sourcetest.NewStore(), settings(u))
-	r.warns("410 Gone, which means for good")
+	r.AwaitWarning("410 Gone, which means for good")
 	time.Sleep(100 * time.Millisecond)
 	if n := u.requests(); n != 1 {
 		t.Errorf("asked %d times", n)
@@ -273,12 +217,12 @@ func TestMovedForGoodIsRemembered(t *testing.T) {
 		target.say("here")
 		old.set(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, target.URL, status) })
 		r := run(t, sourcetest.NewStore(), settings(old))
-		r.shown("here")
-		r.polled(target, 3)
+		r.AwaitData("here")
+		polled(t, r, target, 3)
 		if asked := old.requests(); (asked == 1) != remembered {
 			t.Errorf("%d: the old address was asked %d times", status, asked)
 		}
-		r.stop()
+		r.Stop()
 	}
 	// With a header of its own it might be another's secret.
 	target, old := newUpstream(t), newUpstream(t)
@@ -289,8 +233,8 @@ func TestMovedForGoodIsRemembered(t *testing.T) {
 	s := settings(old)
 	s.Headers = map[string]string{"X-Key": "k"}
 	r := run(t, sourcetest.NewStore(), s)
-	r.shown("here")
-	r.polled(target, 2)
+	r.AwaitData("here")
+	polled(t, r, target, 2)
 	if old.requests() < 2 {
 		t.Error("the old address is not asked again")
 	}
