@@ -7,9 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -162,78 +160,19 @@ func (n *neighbour) publish(kind, key string, payloads ...string) (last stream.I
 	return last
 }
 
-// running is a source under a supervisor.
-type running struct {
-	t     *testing.T
-	store *sourcetest.Store
-	sup   *sources.Supervisor
-	stop  func()
-}
-
-func run(t *testing.T, store *sourcetest.Store, s *wallsource.Settings) *running {
+// run runs a source that is in a hurry to connect again.
+func run(t *testing.T, store *sourcetest.Store, s *wallsource.Settings) *sourcetest.Running {
 	t.Helper()
-	src, err := s.Source(sources.Env{Name: "test"}.Complete())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return runSource(t, store, wallsource.Hurried(src, 10*time.Millisecond, 0))
+	return runHurried(t, store, s, 0)
 }
 
-func runSource(t *testing.T, store *sourcetest.Store, src sources.Source) *running {
+// runHurried sets the time, too, after which a silent connection is made anew;
+// zero leaves it as it is.
+func runHurried(t *testing.T, store *sourcetest.Store, s *wallsource.Settings, silence time.Duration) *sourcetest.Running {
 	t.Helper()
-	sup := sources.NewSupervisor(store, slog.New(slog.DiscardHandler))
-	i := sources.Instance{Name: "test", Source: src, To: stream.Subject{Wall: "main", Kind: "default"}}
-	if err := sup.Apply([]sources.Instance{i}); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		sup.Run(ctx)
-	}()
-	r := &running{t, store, sup, func() {
-		cancel()
-		<-ended
-	}}
-	t.Cleanup(r.stop)
-	return r
-}
-
-func (r *running) status() sources.Status { return r.sup.Status()[0] }
-
-// eventually waits for something that nothing announces.
-func eventually(t *testing.T, what func() string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(15 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal(what())
-		}
-	}
-}
-
-// shown waits until all of want, "kind[.key] payload", is stored, and no more.
-func (r *running) shown(want ...string) {
-	r.t.Helper()
-	var got []string
-	eventually(r.t, func() string { return fmt.Sprintf("stored %q, want %q; %+v", got, want, r.status()) }, func() bool {
-		got = nil
-		for _, d := range r.store.Drafts() {
-			got = append(got, strings.TrimPrefix(d.Subject.String(), "wall.main.")+" "+string(d.Data))
-		}
-		return len(got) >= len(want)
-	})
-	if !slices.Equal(got, want) {
-		r.t.Errorf("stored\n%q, want\n%q", got, want)
-	}
-}
-
-// warns waits for a warning that holds part; "" for none.
-func (r *running) warns(part string) {
-	r.t.Helper()
-	eventually(r.t, func() string { return fmt.Sprintf("want the warning %q: %+v", part, r.status()) }, func() bool {
-		w := r.status().Warning
-		return part == "" && w == "" || part != "" && strings.Contains(w, part)
+	src := sourcetest.Make(t, s, sources.Env{Name: "test"})
+	return sourcetest.Start(t, store, sources.Instance{
+		Name: "test", Source: wallsource.Hurried(src, 10*time.Millisecond, silence), To: stream.Subject{Wall: "main", Kind: "default"},
 	})
 }
 

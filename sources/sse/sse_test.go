@@ -43,7 +43,7 @@ func TestConformance(t *testing.T) {
 
 func TestKinds(t *testing.T) {
 	p := newPlain(t, "data: unnamed", "event: message\ndata: named so", "event: post\ndata: a", "event: status.update\ndata: b", "event: open\ndata: c", "event: Post\ndata: d")
-	run(t, sourcetest.NewStore(), settings(p.URL)).shown(
+	run(t, sourcetest.NewStore(), settings(p.URL)).AwaitEvents(
 		"default unnamed", "default named so", "post a", "default b", "default c", "default d")
 }
 
@@ -52,7 +52,7 @@ func TestEventsFilter(t *testing.T) {
 	s := settings(p.URL)
 	s.Events = map[string]string{"update": "post", "status.update": "post", "message": ""}
 	s.Headers = map[string]string{"authorization": "Bearer secret"}
-	run(t, sourcetest.NewStore(), s).shown("default unnamed", "post a", "post c", "default d")
+	run(t, sourcetest.NewStore(), s).AwaitEvents("default unnamed", "post a", "post c", "default d")
 	if got := p.request(0).Header.Get("Authorization"); got != "Bearer secret" {
 		t.Errorf("Authorization: %q", got)
 	}
@@ -62,20 +62,20 @@ func TestResumesAfterABreak(t *testing.T) {
 	p := newPlain(t, "data: 1")
 	store := sourcetest.NewStore()
 	r := run(t, store, settings(p.URL))
-	r.shown("default 1")
+	r.AwaitEvents("default 1")
 	p.CloseClientConnections()
 	p.add("data: 2")
-	r.shown("default 1", "default 2")
+	r.AwaitEvents("default 1", "default 2")
 	if got := p.request(1).Header.Get("Last-Event-ID"); got != "1" {
 		t.Errorf("resumed with the id %q", got)
 	}
-	r.stop()
+	r.Stop()
 	p.add("data: 3")
 	r = run(t, store, settings(p.URL))
-	r.shown("default 1", "default 2", "default 3")
-	r.stop()
+	r.AwaitEvents("default 1", "default 2", "default 3")
+	r.Stop()
 	// Another address begins anew.
-	run(t, store, settings(p.URL+"/other")).shown("default 1", "default 2", "default 3", "default 1", "default 2", "default 3")
+	run(t, store, settings(p.URL+"/other")).AwaitEvents("default 1", "default 2", "default 3", "default 1", "default 2", "default 3")
 }
 
 func TestNoIDsNoCursor(t *testing.T) {
@@ -84,8 +84,8 @@ func TestNoIDsNoCursor(t *testing.T) {
 		<-r.Context().Done()
 	})
 	r := run(t, sourcetest.NewStore(), settings(url))
-	r.shown("default a")
-	if d := r.store.Drafts()[0]; d.Mark != nil {
+	r.AwaitEvents("default a")
+	if d := r.Store.Drafts()[0]; d.Mark != nil {
 		t.Errorf("the mark %+v", d.Mark)
 	}
 }
@@ -96,21 +96,21 @@ func TestWarnings(t *testing.T) {
 	set := func(h http.HandlerFunc) { say.Store(h) }
 	set(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<p>hello") })
 	r := run(t, sourcetest.NewStore(), settings(url+"/?token=secret"))
-	r.warns("no event stream")
+	r.AwaitWarning("no event stream")
 	set(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })
-	r.warns("answers 403 Forbidden; check the credentials")
+	r.AwaitWarning("answers 403 Forbidden; check the credentials")
 	set(func(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) })
-	r.warns("EOF")
-	if w := r.status().Warning; strings.Contains(w, "secret") {
+	r.AwaitWarning("EOF")
+	if w := r.Status().Warning; strings.Contains(w, "secret") {
 		t.Errorf("the warning tells the secret: %s", w)
 	}
 	set(func(w http.ResponseWriter, r *http.Request) {
 		sends(w, "data: "+strings.Repeat("x", 2<<20)+"\n\n")
 		<-r.Context().Done()
 	})
-	r.warns("more than 1024 KiB")
-	if r.status().State != sources.Running {
-		t.Errorf("%+v", r.status())
+	r.AwaitWarning("more than 1024 KiB")
+	if r.Status().State != sources.Running {
+		t.Errorf("%+v", r.Status())
 	}
 }
 
@@ -122,7 +122,7 @@ func TestNoContentEnds(t *testing.T) {
 			w.WriteHeader(status)
 		})
 		r := run(t, sourcetest.NewStore(), settings(url))
-		r.warns(says)
+		r.AwaitWarning(says)
 		time.Sleep(100 * time.Millisecond) // ten times as long as it waits between two
 		if asked.Load() != 1 {
 			t.Errorf("%d: asked %d times", status, asked.Load())
@@ -161,11 +161,7 @@ func TestASilentConnectionIsMadeAnew(t *testing.T) {
 		sends(w, fmt.Sprintf("id: %d\ndata: %[1]d\n\n", asked.Add(1)))
 		<-r.Context().Done()
 	})
-	src, err := settings(url).Source(sources.Env{}.Complete())
-	if err != nil {
-		t.Fatal(err)
-	}
-	runSource(t, sourcetest.NewStore(), sse.Hurried(src, 10*time.Millisecond, 100*time.Millisecond)).shown("default 1", "default 2")
+	runHurried(t, sourcetest.NewStore(), settings(url), 100*time.Millisecond).AwaitEvents("default 1", "default 2")
 }
 
 func TestAnotherWallcast(t *testing.T) {
@@ -173,35 +169,35 @@ func TestAnotherWallcast(t *testing.T) {
 	store := sourcetest.NewStore()
 	n.publish("post", "", "before it was followed")
 	r := run(t, store, settings(n.url()))
-	eventually(t, func() string { return "the position is not saved" }, func() bool { return len(store.Checkpoints()) > 0 })
+	r.AwaitCheckpoint()
 	id := n.publish("post", "", "one")
 	n.publish("song", "jazz", `{"title":"So What"}`)
 	n.publish("message", "", `{"kind":"x","data":"no envelope"}`, "flat text")
-	r.shown("post one", `song.jazz {"title":"So What"}`, `default {"kind":"x","data":"no envelope"}`, "default flat text")
+	r.AwaitEvents("post one", `song.jazz {"title":"So What"}`, `default {"kind":"x","data":"no envelope"}`, "default flat text")
 	d := store.Drafts()[0]
 	if d.EventID != id.String() || d.Source != "someone" || time.Since(d.Time) > time.Minute {
 		t.Errorf("the origin is lost: %+v", d)
 	}
-	r.stop()
+	r.Stop()
 	n.publish("post", "", "while it was away")
 	r = run(t, store, settings(n.url()))
-	r.shown("post one", `song.jazz {"title":"So What"}`, `default {"kind":"x","data":"no envelope"}`, "default flat text", "post while it was away")
+	r.AwaitEvents("post one", `song.jazz {"title":"So What"}`, `default {"kind":"x","data":"no envelope"}`, "default flat text", "post while it was away")
 }
 
 func TestAGapIsAWarning(t *testing.T) {
 	n := newNeighbour(t, 5)
 	store := sourcetest.NewStore()
 	r := run(t, store, settings(n.url()))
-	eventually(t, func() string { return "the position is not saved" }, func() bool { return len(store.Checkpoints()) > 0 })
+	r.AwaitCheckpoint()
 	n.publish("song", "jazz", "the song")
-	r.shown("song.jazz the song")
-	r.stop()
+	r.AwaitEvents("song.jazz the song")
+	r.Stop()
 	for i := range 20 {
 		n.publish("post", "", fmt.Sprint(i))
 	}
 	r = run(t, store, settings(n.url()))
 	// The card that outlived the history was had before.
-	r.shown("song.jazz the song", "post 15", "post 16", "post 17", "post 18", "post 19")
+	r.AwaitEvents("song.jazz the song", "post 15", "post 16", "post 17", "post 18", "post 19")
 }
 
 func TestByeIsObeyed(t *testing.T) {
@@ -211,7 +207,7 @@ func TestByeIsObeyed(t *testing.T) {
 		sends(w, "event: wall:hello\nid: e-1\ndata: {}\n\nevent: wall:bye\ndata: {\"reason\":\"full\",\"retry\":500}\n\n")
 	})
 	r := run(t, sourcetest.NewStore(), settings(url+"?as=json"))
-	r.warns("ends the stream (full)")
+	r.AwaitWarning("ends the stream (full)")
 	if waited := -(<-times).Sub(<-times); waited < 500*time.Millisecond {
 		t.Errorf("it came back after %v", waited)
 	}
@@ -231,15 +227,15 @@ func TestRestartsOfAnotherWallcast(t *testing.T) {
 		}
 		n.stop(round%2 == 0)
 		if round%3 == 0 {
-			r.stop()
+			r.Stop()
 			r = run(t, store, settings(n.url()+"?last=100000"))
 		}
 		n.publish("post", "", fmt.Sprint(len(want)))
 		want = append(want, "post "+fmt.Sprint(len(want)))
 		n.start()
 	}
-	r.shown(want...)
-	r.warns("")
+	r.AwaitEvents(want...)
+	r.AwaitWarning("")
 }
 
 func TestWrongSettings(t *testing.T) {
