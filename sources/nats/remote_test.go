@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -82,78 +80,11 @@ func (e *elsewhere) settings(stream, from string) *nats.Settings {
 	return s
 }
 
-// follower is a remote source under a supervisor.
-type follower struct {
-	t     *testing.T
-	store *sourcetest.Store
-	sup   *sources.Supervisor
-	stop  func()
-}
-
-func followRemote(t *testing.T, store *sourcetest.Store, s *nats.Settings, folder string) *follower {
+func followRemote(t *testing.T, store *sourcetest.Store, s *nats.Settings, env sources.Env) *sourcetest.Running {
 	t.Helper()
-	src, err := s.Source(sources.Env{Name: "test", Folder: folder}.Complete())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return followSource(t, store, src)
-}
-
-func followSource(t *testing.T, store *sourcetest.Store, src sources.Source) *follower {
-	t.Helper()
-	sup := sources.NewSupervisor(store, slog.New(slog.DiscardHandler))
-	i := sources.Instance{Name: "test", Source: nats.HurriedRemote(src), To: stream.Subject{Wall: "main", Kind: "default"}}
-	if err := sup.Apply([]sources.Instance{i}); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		sup.Run(ctx)
-	}()
-	f := &follower{t, store, sup, func() {
-		cancel()
-		<-ended
-	}}
-	t.Cleanup(f.stop)
-	return f
-}
-
-func (f *follower) status() sources.Status { return f.sup.Status()[0] }
-
-func (f *follower) eventually(what string, ok func() bool) {
-	f.t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			f.t.Fatalf("%s: %+v, stored %q", what, f.status(), f.store.Data())
-		}
-	}
-}
-
-// shown waits for "kind[.key] payload".
-func (f *follower) shown(want ...string) {
-	f.t.Helper()
-	f.eventually(fmt.Sprintf("want %q", want), func() bool { return len(f.store.Drafts()) >= len(want) })
-	var got []string
-	for _, d := range f.store.Drafts() {
-		got = append(got, strings.TrimPrefix(d.Subject.String(), "wall.main.")+" "+string(d.Data))
-	}
-	if !slices.Equal(got, want) {
-		f.t.Errorf("stored\n%q, want\n%q", got, want)
-	}
-}
-
-func (f *follower) positioned() {
-	f.t.Helper()
-	f.eventually("the position is stored", func() bool { return len(f.store.Checkpoints()) > 0 })
-}
-
-func (f *follower) warns(part string) {
-	f.t.Helper()
-	f.eventually("want the warning "+part, func() bool {
-		w := f.status().Warning
-		return part == "" && w == "" || part != "" && strings.Contains(w, part)
+	env.Name = "test"
+	return sourcetest.Start(t, store, sources.Instance{
+		Name: "test", Source: nats.HurriedRemote(sourcetest.Make(t, s, env)), To: stream.Subject{Wall: "main", Kind: "default"},
 	})
 }
 
@@ -208,29 +139,29 @@ func TestRemoteStream(t *testing.T) {
 		return nil
 	}
 	s := e.settings("ORDERS", "new")
-	f := followRemote(t, store, s, "")
-	f.positioned()
+	f := followRemote(t, store, s, sources.Env{})
+	f.AwaitCheckpoint()
 	e.publish("orders.eu.created", "one")
 	e.publish("orders.eu.paid", "not meant")
-	f.shown("default one")
-	f.stop()
+	f.AwaitEvents("default one")
+	f.Stop()
 	e.publish("orders.us.created", "while it was away")
 	s.Kind = "order.{{wildcard(1)}}"
-	f = followRemote(t, store, s, "")
-	f.shown("default one", "order.us while it was away")
+	f = followRemote(t, store, s, sources.Env{})
+	f.AwaitEvents("default one", "order.us while it was away")
 	// The server goes away and comes back.
 	e.stop()
-	f.warns("connect")
-	if st := f.status(); st.State != sources.Running {
+	f.AwaitWarning("connect")
+	if st := f.Status(); st.State != sources.Running {
 		t.Errorf("a server that is away makes the source %+v", st)
 	}
 	e.start()
 	e.publish("orders.eu.created", "after the restart")
-	f.shown("default one", "order.us while it was away", "order.eu after the restart")
-	f.warns("")
+	f.AwaitEvents("default one", "order.us while it was away", "order.eu after the restart")
+	f.AwaitWarning("")
 	for name := range e.js.ConsumerNames("ORDERS") {
-		f.stop()
-		f.eventually("the consumer "+name+" is left behind", func() bool {
+		f.Stop()
+		f.Await("the consumer "+name+" is left behind", func() bool {
 			_, err := e.js.ConsumerInfo("ORDERS", name)
 			return errors.Is(err, client.ErrConsumerNotFound)
 		})
@@ -238,40 +169,40 @@ func TestRemoteStream(t *testing.T) {
 	// Another subject begins anew.
 	s.Subject, s.From = "orders.*.paid", "all"
 	offered.Clear()
-	followRemote(t, store, s, "").shown("default one", "order.us while it was away", "order.eu after the restart", "order.eu not meant")
+	followRemote(t, store, s, sources.Env{}).AwaitEvents("default one", "order.us while it was away", "order.eu after the restart", "order.eu not meant")
 }
 
 func TestRemoteStreamProblems(t *testing.T) {
 	e := newElsewhere(t, nil)
-	f := followRemote(t, sourcetest.NewStore(), e.settings("ORDERS", "all"), "")
-	f.warns("there is no stream ORDERS")
+	f := followRemote(t, sourcetest.NewStore(), e.settings("ORDERS", "all"), sources.Env{})
+	f.AwaitWarning("there is no stream ORDERS")
 	e.stream("ORDERS", 1000, "orders.eu.>")
-	f.warns("ORDERS doesn't hold all of it (orders.eu.>)")
+	f.AwaitWarning("ORDERS doesn't hold all of it (orders.eu.>)")
 	e.stream("ORDERS", 1000, "orders.>")
 	e.publish("orders.eu.created", "one", "")
-	f.warns("it has no payload")
+	f.AwaitWarning("it has no payload")
 	e.publish("orders.eu.created", "two")
-	f.shown("default one", "default two")
-	f.warns("")
+	f.AwaitEvents("default one", "default two")
+	f.AwaitWarning("")
 }
 
 func TestRemoteCore(t *testing.T) {
 	e := newElsewhere(t, nil)
-	f := followRemote(t, sourcetest.NewStore(), e.settings("", "new"), "")
+	f := followRemote(t, sourcetest.NewStore(), e.settings("", "new"), sources.Env{})
 	heard := func() bool { return e.remote.GlobalAccount().SubscriptionInterest("orders.eu.created") }
-	f.eventually("it subscribes", heard)
+	f.Await("it subscribes", heard)
 	e.publish("orders.eu.created", "one", "", "two")
-	f.shown("default one", "default two")
-	if d := f.store.Drafts()[0]; d.Mark != nil {
+	f.AwaitEvents("default one", "default two")
+	if d := f.Store.Drafts()[0]; d.Mark != nil {
 		t.Errorf("the mark %+v", d.Mark)
 	}
 	e.stop()
-	f.warns("connect")
+	f.AwaitWarning("connect")
 	e.start()
-	f.eventually("it subscribes again", heard)
-	f.warns("")
+	f.Await("it subscribes again", heard)
+	f.AwaitWarning("")
 	e.publish("orders.eu.created", "three")
-	f.shown("default one", "default two", "default three")
+	f.AwaitEvents("default one", "default two", "default three")
 }
 
 // A source that is stopped while a server keeps it waiting ends at once.
@@ -284,20 +215,16 @@ func TestRemoteStopsWhileConnecting(t *testing.T) {
 	s := nats.Type.New().(*nats.Settings)
 	s.URL, s.Subject = []string{"nats://" + l.Addr().String()}, "a.*"
 	dialled := make(chan struct{})
-	env := sources.Env{Name: "test"}.Complete()
+	env := sources.Env{}.Complete()
 	dial := env.Network.Dial
 	env.Network.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 		defer close(dialled)
 		return dial(ctx, network, address)
 	}
-	src, err := s.Source(env)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := followSource(t, sourcetest.NewStore(), src)
+	f := followRemote(t, sourcetest.NewStore(), s, env)
 	<-dialled
 	began := time.Now()
-	f.stop()
+	f.Stop()
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("it took %v", took)
 	}
@@ -320,8 +247,8 @@ func TestRemoteCredentials(t *testing.T) {
 		o.Nkeys = []*natsserver.NkeyUser{{Nkey: public}}
 	})
 	s := e.settings("", "new")
-	f := followRemote(t, sourcetest.NewStore(), s, folder)
-	f.warns("correct creds, nkey, token, or user and password")
+	f := followRemote(t, sourcetest.NewStore(), s, sources.Env{Folder: folder})
+	f.AwaitWarning("correct creds, nkey, token, or user and password")
 	for name, change := range map[string]func(*nats.Settings){
 		"user": func(s *nats.Settings) { s.User, s.Password = "shop", "s" },
 		"url":  func(s *nats.Settings) { s.URL[0] = strings.Replace(s.URL[0], "//", "//shop:s@", 1) },
@@ -329,16 +256,16 @@ func TestRemoteCredentials(t *testing.T) {
 	} {
 		s := e.settings("", "new")
 		change(s)
-		f := followRemote(t, sourcetest.NewStore(), s, folder)
-		f.eventually(name+": it subscribes", func() bool {
+		f := followRemote(t, sourcetest.NewStore(), s, sources.Env{Folder: folder})
+		f.Await(name+": it subscribes", func() bool {
 			_ = e.nc.Publish("orders.eu.created", []byte("x")) // until one arrives
-			return len(f.store.Drafts()) > 0
+			return len(f.Store.Drafts()) > 0
 		})
-		f.stop()
+		f.Stop()
 	}
 	s = e.settings("", "new")
 	s.User, s.Password, s.Subject = "shop", "s", "secrets.>"
-	followRemote(t, sourcetest.NewStore(), s, folder).warns("ermissions")
+	followRemote(t, sourcetest.NewStore(), s, sources.Env{Folder: folder}).AwaitWarning("ermissions")
 }
 
 func TestRemoteWrongSettings(t *testing.T) {
