@@ -220,7 +220,7 @@ func (r *run) triggers(e stream.Event) bool {
 		return false
 	}
 	if e.Hops >= maxHops {
-		r.out.Warn(fmt.Errorf("the event %s of the wall %s stands at the end of %d plugins that answer each other, so this one does not; mend their settings on and to", e.ID, e.Subject.Wall, e.Hops))
+		r.report(e.Subject.Wall+"/"+e.ID.String(), fmt.Errorf("the event %s of the wall %s stands at the end of %d plugins that answer each other, so this one does not; mend their settings on and to", e.ID, e.Subject.Wall, e.Hops))
 		return false
 	}
 	return true

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -130,19 +131,25 @@ func (b *bench) start(change func(*plugins.Settings)) (stop func()) {
 		around.Mapped = i.Transform != nil
 	}
 	i.Source = source.(*plugins.Plugin).With(around)
-	b.supervisor = sources.NewSupervisor(b.stores, slog.New(slog.DiscardHandler))
-	if err := b.supervisor.Apply([]sources.Instance{i}); err != nil {
+	supervisor := sources.NewSupervisor(b.stores, slog.New(slog.DiscardHandler))
+	b.supervisor = supervisor
+	if err := supervisor.Apply([]sources.Instance{i}); err != nil {
 		b.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	running.Go(func() { b.supervisor.Run(ctx) })
+	running.Go(func() { supervisor.Run(ctx) })
 	stop = sync.OnceFunc(func() { cancel(); running.Wait() })
 	b.t.Cleanup(stop)
 	return stop
 }
 
 func (b *bench) status() sources.Status { return b.supervisor.Status()[0] }
+
+// hasSaid reports whether the log has a line of Wallcast's own about that.
+func (b *bench) hasSaid(about string) bool {
+	return slices.ContainsFunc(b.logs.Logs(), func(l plugins.LogLine) bool { return l.Own && strings.Contains(l.Text, about) })
+}
 
 // fire queues a request with that body.
 func (b *bench) fire(bodies ...string) {
