@@ -3,8 +3,8 @@
 // # Upstreams
 //
 // A station has one upstream or several, the preferred one first: streaming
-// servers (icecast, icy, shoutcast), automation (azuracast, libretime, mpd), a text
-// file, and posts to the source's hook (push). The first that has something to say
+// servers (icecast, icy, shoutcast), automation (azuracast, libretime, mpd), files
+// (file, playlist), and posts to the source's hook (push). The first that has something to say
 // is followed. One further down is asked only while those before it are silent,
 // stale or out of reach, and let go when a better one has been well for a while.
 // The log says which one is followed, the status what is wrong with the others.

@@ -13,6 +13,7 @@ import (
 	"github.com/wallcast/wallcast/sources/nowplaying/internal/icy"
 	"github.com/wallcast/wallcast/sources/nowplaying/internal/libretime"
 	"github.com/wallcast/wallcast/sources/nowplaying/internal/mpd"
+	"github.com/wallcast/wallcast/sources/nowplaying/internal/playlistlog"
 	"github.com/wallcast/wallcast/sources/nowplaying/internal/push"
 	"github.com/wallcast/wallcast/sources/nowplaying/internal/shoutcast"
 	"github.com/wallcast/wallcast/sources/nowplaying/internal/text"
@@ -97,6 +98,10 @@ func (u Upstream) make(env sources.Env) (line, error) {
 		})}, nil
 	case "file":
 		return line{open: opening(textfile.Config{Path: inFolder(env.Folder, u.File), Charset: charset})}, nil
+	case "playlist":
+		return line{open: func(warn func(error)) (upstream.Upstream, error) {
+			return playlistlog.Config{Path: inFolder(env.Folder, u.Playlist), Mount: u.Mount, Charset: charset, Warn: warn}, nil
+		}}, nil
 	}
 	if u.Secret == "" {
 		return line{}, wrong("secret", "is missing; whoever posts titles must prove to know it")
@@ -142,7 +147,7 @@ var strays = []struct {
 	set     func(Upstream) bool
 	of      []string
 }{
-	{"mount", func(u Upstream) bool { return u.Mount != "" }, []string{"icecast"}},
+	{"mount", func(u Upstream) bool { return u.Mount != "" }, []string{"icecast", "playlist"}},
 	{"sid", func(u Upstream) bool { return u.SID != 0 }, []string{"shoutcast"}},
 	{"station", func(u Upstream) bool { return u.Station != "" }, []string{"azuracast"}},
 	{"user", func(u Upstream) bool { return u.User != "" }, []string{"icecast", "shoutcast"}},
@@ -150,7 +155,7 @@ var strays = []struct {
 	{"secret", func(u Upstream) bool { return u.Secret != "" }, []string{"push"}},
 	{"every", func(u Upstream) bool { return u.Every != 0 }, []string{"icecast", "shoutcast", "azuracast", "libretime"}},
 	{"timezone", func(u Upstream) bool { return u.Timezone != "" }, []string{"libretime", "push"}},
-	{"charset", func(u Upstream) bool { return u.Charset != "" }, []string{"icecast", "icy", "shoutcast", "file", "push"}},
+	{"charset", func(u Upstream) bool { return u.Charset != "" }, []string{"icecast", "icy", "shoutcast", "file", "playlist", "push"}},
 }
 
 // checkStray finds a setting that its upstream doesn't have, which somebody

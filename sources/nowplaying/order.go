@@ -81,6 +81,8 @@ func (o *order) staleAt(r *rank) time.Time {
 		return s.started.Add(s.duration + overdue)
 	case s.duration > 0:
 		return r.title.Add(s.duration + overdue)
+	case !s.started.IsZero() && !r.pushed: // which is posted again while it plays
+		return s.started.Add(o.stale)
 	}
 	return r.title.Add(o.stale)
 }

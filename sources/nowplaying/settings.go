@@ -61,9 +61,10 @@ type Upstream struct {
 	LibreTime string `yaml:"libretime" doc:"Address of a LibreTime installation."`
 	MPD       string `yaml:"mpd" doc:"Address of an MPD server, host:port (6600 if no port is given), or the path of its socket."`
 	File      string `yaml:"file" doc:"A text file that automation writes. A relative path is relative to the configuration file's folder."`
+	Playlist  string `yaml:"playlist" doc:"Icecast's playlist log, as /var/log/icecast2/playlist.log; mount says which. It tells exactly when a song began, and not that the station has gone. A relative path is relative to the configuration file's folder."`
 	Push      bool   `yaml:"push" doc:"Whether automation posts titles to /hooks/ and the source's name."`
 
-	Mount    string        `yaml:"mount" doc:"icecast: the mount, such as /jazz."`
+	Mount    string        `yaml:"mount" doc:"icecast, playlist: the mount, such as /jazz. It may be absent where there is just one."`
 	SID      int           `yaml:"sid" doc:"shoutcast: the stream's number, 1 if it is not given."`
 	Station  string        `yaml:"station" doc:"azuracast: the station's short name or number."`
 	User     string        `yaml:"user" doc:"icecast, shoutcast: who asks. icecast: admin, if only a password is given."`
@@ -210,12 +211,12 @@ func (s *Settings) reader(name string) (reader, error) {
 }
 
 // upstreamWords are the settings of which an upstream has one.
-var upstreamWords = []string{"icecast", "icy", "shoutcast", "azuracast", "libretime", "mpd", "file", "push"}
+var upstreamWords = []string{"icecast", "icy", "shoutcast", "azuracast", "libretime", "mpd", "file", "playlist", "push"}
 
 // words are those of them that are set.
 func (u Upstream) words() []string {
 	var set []string
-	for i, address := range []string{u.Icecast, u.ICY, u.Shoutcast, u.AzuraCast, u.LibreTime, u.MPD, u.File} {
+	for i, address := range []string{u.Icecast, u.ICY, u.Shoutcast, u.AzuraCast, u.LibreTime, u.MPD, u.File, u.Playlist} {
 		if address != "" {
 			set = append(set, upstreamWords[i])
 		}
