@@ -36,7 +36,7 @@ func (h *Host) compile(ctx context.Context, m module, cache wazero.CompilationCa
 	p := &program{host: h, memory: m.memory, runtime: wazero.NewRuntimeWithConfig(ctx, config)}
 	err := p.offer(ctx)
 	if err == nil {
-		p.module, err = p.runtime.CompileModule(ctx, m.binary)
+		err = p.build(ctx, m.binary)
 	}
 	if err == nil {
 		err = p.check()
@@ -45,6 +45,21 @@ func (h *Host) compile(ctx context.Context, m module, cache wazero.CompilationCa
 		return nil, errors.Join(err, p.free())
 	}
 	return p, nil
+}
+
+// build compiles the module, with one worker: it runs in this goroutine then, where
+// what the engine can't cope with does not end the whole process.
+func (p *program) build(ctx context.Context, binary []byte) (err error) {
+	defer recovered(&err)
+	p.module, err = p.runtime.CompileModule(ctx, binary)
+	return err
+}
+
+// recovered makes an error of a panic.
+func recovered(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("the engine can't cope with it: %v", r)
+	}
 }
 
 // offer makes what modules may import.
@@ -129,11 +144,17 @@ func (p *program) Call(ctx context.Context, c plugins.Call) error {
 		return failed(plugins.Start, err)
 	}
 	r.watch(ctx)
-	instance, err := p.runtime.InstantiateModule(memory.in(withRun(r.ctx, r)), p.module, config)
+	return r.result(p.start(memory.in(withRun(r.ctx, r)), config), memory.refused)
+}
+
+// start runs an instance of the module to its end.
+func (p *program) start(ctx context.Context, config wazero.ModuleConfig) (err error) {
+	defer recovered(&err)
+	instance, err := p.runtime.InstantiateModule(ctx, p.module, config)
 	if instance != nil {
 		err = errors.Join(err, instance.Close(context.Background()))
 	}
-	return r.result(err, memory.refused)
+	return err
 }
 
 // config is what an instance is given.

@@ -119,11 +119,14 @@ func (h *Host) Close() error {
 	return h.cache.Close(context.Background())
 }
 
-// Load implements plugins.Host. It compiles the module, which may take seconds,
-// unless the cache has it; ctx can end that. The file is not needed any more
-// afterwards.
+// Load implements plugins.Host. It compiles the module, unless the cache has it:
+// a Go program takes seconds, and the end of ctx is seen only before and after
+// that. The file is not needed any more afterwards.
 func (h *Host) Load(ctx context.Context, file string) (plugins.Program, error) {
 	p, err := h.load(ctx, file)
+	if err == nil && ctx.Err() != nil {
+		err = errors.Join(context.Cause(ctx), p.free())
+	}
 	if err != nil {
 		return nil, fmt.Errorf("loading %s: %w", file, err)
 	}
@@ -141,6 +144,9 @@ func (h *Host) load(ctx context.Context, file string) (*program, error) {
 	m, err := inspect(binary)
 	if err != nil {
 		return nil, err
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
 	}
 	p, err := h.compile(ctx, m, h.cache)
 	var wrong *moduleError
