@@ -91,23 +91,21 @@ func TestWorkWakesItsPlugin(t *testing.T) {
 	p := run(t, t.TempDir(), main)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // it looks by itself after 30 s only
 	defer cancel()
-	done := make(chan error, 1)
+	got := make(chan error)
 	go func() {
 		for after := uint64(0); after < 100; {
 			w, err := p.NextWork(ctx, "a", after)
-			if err != nil {
-				done <- err
+			after = w.Number
+			if got <- err; err != nil {
 				return
 			}
-			after = w.Number
 		}
-		done <- nil
 	}()
-	for n := range 100 {
+	for n := range 100 { // one after another, so that the plugin waits for each
 		p.fire(t, "a", fmt.Sprint(n), "")
-	}
-	if err := <-done; err != nil {
-		t.Error(err)
+		if err := <-got; err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
