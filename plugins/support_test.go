@@ -31,7 +31,7 @@ type server struct {
 }
 
 // store starts a server with the walls main and other.
-func store(t *testing.T) *server {
+func store(t testing.TB) *server {
 	t.Helper()
 	embedded, err := embed.Start(embed.Config{Folder: t.TempDir()})
 	if err != nil {
@@ -92,7 +92,7 @@ type bothStores interface {
 
 // bench is a plugin that may be run.
 type bench struct {
-	t      *testing.T
+	t      testing.TB
 	name   string
 	stores bothStores
 	reader *server
@@ -103,7 +103,7 @@ type bench struct {
 	instance   func(*sources.Instance) // changes it before the start
 }
 
-func newBench(t *testing.T, s *server, name string, p plugins.Program) *bench {
+func newBench(t testing.TB, s *server, name string, p plugins.Program) *bench {
 	b := &bench{t: t, name: name, stores: s, reader: s, slot: plugins.NewSlot(slog.New(slog.DiscardHandler)), logs: &plugins.Journal{}}
 	if p != nil {
 		b.slot.Swap(&plugins.Loaded{Program: p, Memory: 256 << 20})
@@ -201,7 +201,7 @@ func (b *bench) stored() []string {
 }
 
 // until waits for what has no other sign than that it is so.
-func until(t *testing.T, what string, is func() bool) {
+func until(t testing.TB, what string, is func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !is(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {

@@ -86,11 +86,7 @@ func deadOf(h nats.Header, data []byte, number uint64) (plugins.Dead, error) {
 
 // DeadLetter implements plugins.Store.
 func (s *Store) DeadLetter(ctx context.Context, plugin string, number uint64) (plugins.Dead, error) {
-	dead, err := s.js.Stream(ctx, deadStream)
-	if err != nil {
-		return plugins.Dead{}, explain(err)
-	}
-	msg, err := getNumber(ctx, dead, deadPrefix+"."+plugin, number)
+	msg, err := getNumber(ctx, s.queues.dead, deadPrefix+"."+plugin, number)
 	if err != nil {
 		return plugins.Dead{}, fmt.Errorf("reading the dead letter %d of the plugin %s: %w", number, plugin, err)
 	}
@@ -112,12 +108,8 @@ func (s *Store) Replay(ctx context.Context, plugin string, number uint64) error 
 
 // DropDead implements plugins.Store.
 func (s *Store) DropDead(ctx context.Context, plugin string, number uint64) error {
-	dead, err := s.js.Stream(ctx, deadStream)
-	if err != nil {
-		return explain(err)
-	}
-	if _, err := getNumber(ctx, dead, deadPrefix+"."+plugin, number); err != nil {
+	if _, err := getNumber(ctx, s.queues.dead, deadPrefix+"."+plugin, number); err != nil {
 		return fmt.Errorf("deleting the dead letter %d of the plugin %s: %w", number, plugin, err)
 	}
-	return dropMessage(ctx, dead, number)
+	return dropMessage(ctx, s.queues.dead, number)
 }

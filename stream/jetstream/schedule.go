@@ -60,12 +60,8 @@ func (s *Store) SetSchedule(ctx context.Context, plugin string, schedule plugins
 // putSchedule writes a schedule unless it is there; ErrKeyExists when it was
 // changed meanwhile.
 func (s *Store) putSchedule(ctx context.Context, msg *nats.Msg) error {
-	schedules, err := s.js.Stream(ctx, schedulesStream)
-	if err != nil {
-		return err
-	}
 	expected := uint64(0)
-	there, err := schedules.GetLastMsgForSubject(ctx, msg.Subject)
+	there, err := s.queues.schedules.GetLastMsgForSubject(ctx, msg.Subject)
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 	case err != nil:
@@ -85,15 +81,11 @@ func (s *Store) putSchedule(ctx context.Context, msg *nats.Msg) error {
 }
 
 func (s *Store) dropSchedule(ctx context.Context, plugin string) error {
-	schedules, err := s.js.Stream(ctx, schedulesStream)
-	if err != nil {
-		return explain(err)
-	}
 	for _, subject := range []string{cronPrefix + "." + plugin, tickPrefix + "." + plugin} {
-		if _, err := schedules.GetLastMsgForSubject(ctx, subject); errors.Is(err, jetstream.ErrMsgNotFound) {
+		if _, err := s.queues.schedules.GetLastMsgForSubject(ctx, subject); errors.Is(err, jetstream.ErrMsgNotFound) {
 			continue
 		}
-		if err := schedules.Purge(ctx, jetstream.WithPurgeSubject(subject)); err != nil {
+		if err := s.queues.schedules.Purge(ctx, jetstream.WithPurgeSubject(subject)); err != nil {
 			return fmt.Errorf("taking the schedule of the plugin %s away: %w", plugin, explain(err))
 		}
 	}
@@ -102,11 +94,7 @@ func (s *Store) dropSchedule(ctx context.Context, plugin string) error {
 
 // PruneSchedules implements plugins.Store.
 func (s *Store) PruneSchedules(ctx context.Context, keep []string) error {
-	schedules, err := s.js.Stream(ctx, schedulesStream)
-	if err != nil {
-		return explain(err)
-	}
-	info, err := schedules.Info(ctx, jetstream.WithSubjectFilter(">"))
+	info, err := s.queues.schedules.Info(ctx, jetstream.WithSubjectFilter(">"))
 	if err != nil {
 		return fmt.Errorf("listing the schedules of plugins: %w", explain(err))
 	}
@@ -124,12 +112,8 @@ func (s *Store) PruneSchedules(ctx context.Context, keep []string) error {
 
 // NextTick implements plugins.Store.
 func (s *Store) NextTick(ctx context.Context, plugin string, after uint64) (plugins.Tick, error) {
-	schedules, err := s.js.Stream(ctx, schedulesStream)
-	if err != nil {
-		return plugins.Tick{}, explain(err)
-	}
 	return await(ctx, s.nc, tickedPrefix+"."+plugin, func() (plugins.Tick, error) {
-		msg, err := schedules.GetLastMsgForSubject(ctx, tickPrefix+"."+plugin)
+		msg, err := s.queues.schedules.GetLastMsgForSubject(ctx, tickPrefix+"."+plugin)
 		if err != nil {
 			return plugins.Tick{}, explain(err)
 		}
@@ -142,16 +126,12 @@ func (s *Store) NextTick(ctx context.Context, plugin string, after uint64) (plug
 
 // DropTick implements plugins.Store.
 func (s *Store) DropTick(ctx context.Context, plugin string, t plugins.Tick) error {
-	schedules, err := s.js.Stream(ctx, schedulesStream)
-	if err != nil {
-		return explain(err)
-	}
-	msg, err := getNumber(ctx, schedules, tickPrefix+"."+plugin, t.Number)
+	msg, err := getNumber(ctx, s.queues.schedules, tickPrefix+"."+plugin, t.Number)
 	if errors.Is(err, stream.ErrNotFound) || err == nil && !msg.Time.Equal(t.Time) {
 		return nil // a newer one has replaced it, or the stream was made anew
 	}
 	if err != nil {
 		return err
 	}
-	return dropMessage(ctx, schedules, t.Number)
+	return dropMessage(ctx, s.queues.schedules, t.Number)
 }

@@ -48,6 +48,7 @@ type Store struct {
 	log    *slog.Logger
 	state  jetstream.KeyValue
 	leases jetstream.KeyValue
+	queues queues
 	key    []byte // authenticates marks and scopes deduplication
 	self   string // names this process in leases
 

@@ -60,12 +60,24 @@ func (s *Store) openPlugins(ctx context.Context) error {
 	} {
 		c.Storage, c.Replicas = jetstream.FileStorage, s.cfg.Replicas
 		c.Compression = jetstream.S2Compression
-		if _, err := s.js.CreateOrUpdateStream(ctx, c); err != nil {
+		handle, err := s.js.CreateOrUpdateStream(ctx, c)
+		if err != nil {
 			return fmt.Errorf("making the stream %s: %w", c.Name, explain(err))
+		}
+		switch c.Name {
+		case workStream:
+			s.queues.work = handle
+		case schedulesStream:
+			s.queues.schedules = handle
+		case deadStream:
+			s.queues.dead = handle
 		}
 	}
 	return nil
 }
+
+// queues are the streams of plugins.
+type queues struct{ work, schedules, dead jetstream.Stream }
 
 // PutWork implements plugins.Store.
 func (s *Store) PutWork(ctx context.Context, plugin string, w plugins.Work, dedupe string) (number uint64, repeat bool, err error) {
@@ -110,14 +122,10 @@ var errForeign = errors.New("not written by Wallcast")
 
 // NextWork implements plugins.Store.
 func (s *Store) NextWork(ctx context.Context, plugin string, after uint64) (plugins.Work, error) {
-	work, err := s.js.Stream(ctx, workStream)
-	if err != nil {
-		return plugins.Work{}, explain(err)
-	}
 	subject := workPrefix + "." + plugin
 	return await(ctx, s.nc, firedPrefix+"."+plugin, func() (plugins.Work, error) {
 		for {
-			msg, err := work.GetMsg(ctx, after+1, jetstream.WithGetMsgSubject(subject))
+			msg, err := s.queues.work.GetMsg(ctx, after+1, jetstream.WithGetMsgSubject(subject))
 			if err != nil {
 				return plugins.Work{}, explain(err)
 			}
@@ -126,7 +134,7 @@ func (s *Store) NextWork(ctx context.Context, plugin string, after uint64) (plug
 				return w, err
 			}
 			s.log.Warn("work that was not put there by Wallcast is dropped", "plugin", plugin, "error", err)
-			if err := dropMessage(ctx, work, msg.Sequence); err != nil {
+			if err := dropMessage(ctx, s.queues.work, msg.Sequence); err != nil {
 				return plugins.Work{}, err
 			}
 		}
@@ -135,11 +143,7 @@ func (s *Store) NextWork(ctx context.Context, plugin string, after uint64) (plug
 
 // DropWork implements plugins.Store.
 func (s *Store) DropWork(ctx context.Context, plugin string, w plugins.Work) error {
-	work, err := s.js.Stream(ctx, workStream)
-	if err != nil {
-		return explain(err)
-	}
-	msg, err := getNumber(ctx, work, workPrefix+"."+plugin, w.Number)
+	msg, err := getNumber(ctx, s.queues.work, workPrefix+"."+plugin, w.Number)
 	if errors.Is(err, stream.ErrNotFound) {
 		return nil
 	}
@@ -150,7 +154,7 @@ func (s *Store) DropWork(ctx context.Context, plugin string, w plugins.Work) err
 	if there, err := workOf(msg); err != nil || there.ID != w.ID {
 		return nil
 	}
-	return dropMessage(ctx, work, w.Number)
+	return dropMessage(ctx, s.queues.work, w.Number)
 }
 
 // getNumber returns the message with that number if it has that subject, and else
