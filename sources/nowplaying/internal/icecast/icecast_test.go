@@ -28,12 +28,12 @@ func TestRefusedPassword(t *testing.T) {
 			if user, password, _ := r.BasicAuth(); user != "admin" || password != "secret" {
 				t.Errorf("asked by %s, %s", user, password)
 			}
-			return recorded(t, "24-admin-stats-noauth-401.http")
+			return replay.Recorded(t, "24-admin-stats-noauth-401.http")
 		}
 		if r.Header.Get("Authorization") != "" {
 			t.Errorf("the password is sent to %s", r.URL.Path)
 		}
-		return recorded(t, "04-status-json-1-mount.http")
+		return replay.Recorded(t, "04-status-json-1-mount.http")
 	})
 	c := icecast.Config{Password: "secret", Warn: func(err error) { warnings = append(warnings, err.Error()) }}
 	reports, err := observe(t, server, c, 2)
@@ -60,7 +60,7 @@ func TestHiddenAdministration(t *testing.T) {
 			if r.URL.Path == "/admin/stats" {
 				return answer
 			}
-			return recorded(t, "04-status-json-1-mount.http")
+			return replay.Recorded(t, "04-status-json-1-mount.http")
 		})
 		c := icecast.Config{Password: "secret", Warn: func(err error) { warnings = append(warnings, err.Error()) }}
 		reports, err := observe(t, server, c, 2)
@@ -71,7 +71,7 @@ func TestHiddenAdministration(t *testing.T) {
 	// One that is cut short is asked again.
 	asked := 0
 	server := replay.Bytes(func(r *http.Request) string {
-		whole := recorded(t, "20-admin-stats.xml.http")
+		whole := replay.Recorded(t, "20-admin-stats.xml.http")
 		if asked++; asked == 2 {
 			return strings.Replace(whole[:2000], "Content-Length", "X", 1)
 		}
@@ -118,9 +118,9 @@ func TestOneBadAnswer(t *testing.T) {
 	answers := 0
 	server := replay.Bytes(func(*http.Request) string {
 		if answers++; answers%3 != 0 {
-			return recorded(t, "33-HEAD-status-json.http") // 400, and nothing in it
+			return replay.Recorded(t, "33-HEAD-status-json.http") // 400, and nothing in it
 		}
-		return recorded(t, "04-status-json-1-mount.http")
+		return replay.Recorded(t, "04-status-json-1-mount.http")
 	})
 	reports, err := observe(t, server, icecast.Config{}, 4)
 	if err != nil || len(reports) != 4 || reports[3].Song.Text != "Artist One - Title One" {
@@ -133,7 +133,7 @@ func hidden(t *testing.T, kind string) replay.Server {
 	return func(ctx context.Context, r *http.Request, w io.Writer) {
 		switch {
 		case r.URL.Path == "/status-json.xsl" && r.URL.RawQuery == "mount=%2Fhidden.mp3":
-			io.WriteString(w, recorded(t, "45-status-json-hidden-mount.http"))
+			io.WriteString(w, replay.Recorded(t, "45-status-json-hidden-mount.http"))
 		case r.URL.Path == "/hidden.mp3" && kind != "":
 			io.WriteString(w, replay.OK(kind, ""))
 			<-ctx.Done() // it plays on
@@ -188,7 +188,7 @@ func TestAddresses(t *testing.T) {
 		asked := ""
 		server := replay.Bytes(func(r *http.Request) string {
 			asked = r.URL.String()
-			return recorded(t, "04-status-json-1-mount.http")
+			return replay.Recorded(t, "04-status-json-1-mount.http")
 		})
 		if _, err := observe(t, server, icecast.Config{URL: c.url, Mount: c.mount}, 1); err != nil || asked != c.asked {
 			t.Errorf("%s, %s: %s, %v; want %s", c.url, c.mount, asked, err, c.asked)
@@ -199,9 +199,9 @@ func TestAddresses(t *testing.T) {
 func TestUserInAddress(t *testing.T) {
 	server := replay.Bytes(func(r *http.Request) string {
 		if user, password, _ := r.BasicAuth(); user != "root" || password != "secret" {
-			return recorded(t, "24-admin-stats-noauth-401.http")
+			return replay.Recorded(t, "24-admin-stats-noauth-401.http")
 		}
-		return recorded(t, "21-admin-stats-mount-two.ogg.http")
+		return replay.Recorded(t, "21-admin-stats-mount-two.ogg.http")
 	})
 	reports, err := observe(t, server, icecast.Config{URL: "http://root:secret@radio.example"}, 1)
 	if err != nil || reports[0].Song.Title != "Vorbis Title" {

@@ -17,6 +17,7 @@ import (
 	"github.com/wallcast/wallcast/sources"
 	"github.com/wallcast/wallcast/sources/nowplaying/internal/icecast"
 	"github.com/wallcast/wallcast/sources/nowplaying/internal/icecasttest"
+	"github.com/wallcast/wallcast/sources/nowplaying/internal/replay"
 	"github.com/wallcast/wallcast/sources/nowplaying/internal/upstream"
 )
 
@@ -83,12 +84,12 @@ func named(station, text string) upstream.Report {
 // own JSON.
 func odd(t *testing.T) (titles []string) {
 	t.Helper()
-	for lines := bufio.NewScanner(strings.NewReader(recorded(t, "10-metadata-matrix-default-charset.jsonl"))); lines.Scan(); {
+	for lines := bufio.NewScanner(strings.NewReader(replay.Recorded(t, "10-metadata-matrix-default-charset.jsonl"))); lines.Scan(); {
 		var line struct{ Case, Sent, Extra string }
 		if json.Unmarshal(lines.Bytes(), &line) != nil || line.Extra != "" || line.Case == "long-1200" || line.Case == "artist-only-param" || line.Case == "plus-as-space" {
 			continue
 		}
-		titles = append(titles, python(t, line.Sent))
+		titles = append(titles, replay.Python(t, line.Sent))
 	}
 	return append(titles, ".5", "1979", "True", "-5", "A\x01B", "Don't; Stop", strings.Repeat("L", 1200))
 }

@@ -36,7 +36,7 @@ const starting = `{"icestats":"server_start":"Sun, 22 Nov 2026 06:42:44 +0000","
 // in it, else made again of what it says of them.
 func timeline(t *testing.T, name string) (all []moment) {
 	t.Helper()
-	for lines := bufio.NewScanner(strings.NewReader(recorded(t, name))); lines.Scan(); {
+	for lines := bufio.NewScanner(strings.NewReader(replay.Recorded(t, name))); lines.Scan(); {
 		m := timelineLine.FindStringSubmatch(lines.Text())
 		if m == nil {
 			continue
@@ -49,7 +49,7 @@ func timeline(t *testing.T, name string) (all []moment) {
 		switch {
 		case strings.Contains(m[3], "ConnectionRefused"):
 		case m[2] == "raw":
-			answer = python(t, m[3])
+			answer = replay.Python(t, m[3])
 		case strings.HasPrefix(m[3], "UNPARSABLE"):
 			answer = starting
 		default:
