@@ -1,13 +1,10 @@
 package icy_test
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
-	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -24,40 +21,16 @@ import (
 	"github.com/wallcast/wallcast/sources/nowplaying/internal/upstream"
 )
 
-func recorded(t testing.TB, name string) string {
+// observe watches until there were n reports, and returns them, or the error.
+func observe(t *testing.T, server replay.Server, c icy.Config, n int) ([]upstream.Report, error) {
 	t.Helper()
-	b, err := os.ReadFile("testdata/" + name)
-	if err != nil {
-		t.Fatal(err)
+	if c.URL == "" {
+		c.URL = "http://192.0.2.1:8000/live.mp3"
 	}
-	return string(b)
-}
-
-// observe runs a Watch in a bubble until it has reported n times, and returns what,
-// or its error.
-func observe(t *testing.T, server replay.Server, c icy.Config, n int) (reports []upstream.Report, err error) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		c.Network = server.Network(t)
-		if c.URL == "" {
-			c.URL = "http://192.0.2.1:8000/live.mp3"
-		}
-		u, failed := icy.New(c)
-		if failed != nil {
-			t.Fatal(failed)
-		}
-		err = u.Watch(ctx, func(r upstream.Report) {
-			if reports = append(reports, r); len(reports) == n {
-				cancel()
-			}
-		})
-		if err == context.Canceled {
-			err = nil
-		}
+	return replay.Watch(t, server, n, func(network sources.Network) (upstream.Upstream, error) {
+		c.Network = network
+		return icy.New(c)
 	})
-	return reports, err
 }
 
 func answers(s string) replay.Server { return replay.Bytes(func(*http.Request) string { return s }) }
@@ -69,7 +42,7 @@ func playing(station, text string) upstream.Report {
 var offline = upstream.Report{State: upstream.Offline}
 
 func TestRecordedStreams(t *testing.T) {
-	reports, err := observe(t, answers(recorded(t, "01-icy-mp3-raw.bin")), icy.Config{}, 2)
+	reports, err := observe(t, answers(replay.Recorded(t, "01-icy-mp3-raw.bin")), icy.Config{}, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +50,7 @@ func TestRecordedStreams(t *testing.T) {
 	if diff := cmp.Diff([]upstream.Report{playing("Café ☕ Radio", "Artist One - Title One"), playing("Café ☕ Radio", "Artist One - Title One")}, reports); diff != "" {
 		t.Error(diff)
 	}
-	reports, err = observe(t, answers(recorded(t, "04-mpd-httpd-icy.bin")), icy.Config{}, 9)
+	reports, err = observe(t, answers(replay.Recorded(t, "04-mpd-httpd-icy.bin")), icy.Config{}, 9)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,29 +70,11 @@ func TestRecordedStreams(t *testing.T) {
 		"03-mp3-without-icy-header.bin": "the server sends no titles within the stream",
 	} {
 		asked := 0
-		server := replay.Bytes(func(*http.Request) string { asked++; return recorded(t, file) })
+		server := replay.Bytes(func(*http.Request) string { asked++; return replay.Recorded(t, file) })
 		if reports, err := observe(t, server, icy.Config{}, 1); err == nil || !strings.Contains(err.Error(), want) || len(reports) > 0 || asked != 1 {
 			t.Errorf("%s: %v, %v, asked %d times", file, reports, err, asked)
 		}
 	}
-}
-
-// python returns the bytes that a Python literal stands for, b'…' or b"…".
-func python(t testing.TB, literal string) string {
-	t.Helper()
-	quoted := literal[2 : len(literal)-1]
-	quoted = strings.ReplaceAll(quoted, `\'`, `'`)
-	quoted = regexp.MustCompile(`\\.|"`).ReplaceAllStringFunc(quoted, func(s string) string {
-		if s == `"` {
-			return `\"`
-		}
-		return s
-	})
-	s, err := strconv.Unquote(`"` + quoted + `"`)
-	if err != nil {
-		t.Fatalf("%s: %v", literal, err)
-	}
-	return s
 }
 
 // stream is an answer that has these blocks, each with its length byte, after as
@@ -141,88 +96,20 @@ func block(text, padding string) string {
 
 const ok = "HTTP/1.0 200 OK\r\nServer: Icecast 2.4.4\r\n"
 
-// matrix is what each line of the recorded matrices must give. What differs
-// between the files comes first.
-var matrix = map[string]map[string]string{
-	"10-metadata-matrix-default-charset.jsonl": {
-		"utf8-plain":   "Beyoncé – Déjà Vu",
-		"latin1-plain": "Beyoncé - Déjà Vu",
-		"cjk-emoji":    "宇多田ヒカル - 初恋 🎵",
-	},
-	"11-metadata-matrix-mount-charset-utf8.jsonl": {
-		"utf8-plain":   "Beyoncé – Déjà Vu",
-		"latin1-plain": "Beyoncé - Déjà Vu", // which Icecast's status never had
-		"cjk-emoji":    "宇多田ヒカル - 初恋 🎵",
-	},
-	"": {
-		"amp-lt-gt":               "Simon & Garfunkel - <Mrs> Robinson",
-		"backslash":               `AC\DC - Back\slash`,
-		"no-separator":            "Station jingle",
-		"space-song":              "",
-		"sp-dash-sp":              "-",
-		"empty-title":             "Artist Only -",
-		"numeric-007":             "007",
-		"numeric-1.":              "1.",
-		"numeric-+44":             "+44",
-		"numeric-spaces":          "22",
-		"null":                    "null",
-		"Infinity":                "Infinity",
-		"crlf":                    "A B",
-		"nul":                     "Before",
-		"double-encoded":          "Beyoncé",
-		"long-1200":               strings.Repeat("L", 1200),
-		"plus-as-space":           "A B - C D",
-		"final-normal":            "Normal - Again",
-		"song-after-artist+title": "Art Ist - Plain - Song",
-		"artist-only-param":       "Art Ist - Plain - Song",
-	},
-}
-
 func TestRecordedMatrix(t *testing.T) {
-	for file := range matrix {
-		if file == "" {
-			continue
+	replay.Titles(t, nil, func(t *testing.T, title replay.Title) {
+		raw := block("StreamTitle='"+title.Want+"';", "\x00")
+		if title.Case != replay.Long {
+			raw = replay.Python(t, title.Block)
 		}
-		lines := bufio.NewScanner(strings.NewReader(recorded(t, file)))
-		lines.Buffer(nil, 1<<20)
-		cases := 0
-		for lines.Scan() {
-			if strings.HasPrefix(lines.Text(), "#") {
-				continue
-			}
-			cases++
-			var line struct {
-				Case  string
-				Block string `json:"icy_block"`
-			}
-			if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
-				t.Fatal(err)
-			}
-			want, found := matrix[file][line.Case]
-			if !found {
-				want, found = matrix[""][line.Case]
-			}
-			if !found {
-				t.Fatalf("%s: what should %q give?", file, line.Case)
-			}
-			t.Run(file[:2]+" "+line.Case, func(t *testing.T) {
-				raw := block("StreamTitle='"+want+"';", "\x00") // recorded without its end
-				if line.Case != "long-1200" {
-					raw = python(t, line.Block)
-				}
-				reports, err := observe(t, answers(stream(ok, raw)), icy.Config{}, 1)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if diff := cmp.Diff(playing("M", want), reports[0]); diff != "" {
-					t.Error(diff)
-				}
-			})
+		reports, err := observe(t, answers(stream(ok, raw)), icy.Config{}, 1)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if cases != 23 {
-			t.Errorf("%s: %d cases", file, cases)
+		if diff := cmp.Diff(playing("M", title.Want), reports[0]); diff != "" {
+			t.Error(diff)
 		}
-	}
+	})
 }
 
 // TestRecordedTimelines replays what a listener of a mount was sent while its
@@ -247,13 +134,13 @@ func TestRecordedTimelines(t *testing.T) {
 	} {
 		t.Run(c.file[:2]+c.listener, func(t *testing.T) {
 			var blocks []string
-			for text := range strings.SplitSeq(recorded(t, c.file), "\n") {
+			for text := range strings.SplitSeq(replay.Recorded(t, c.file), "\n") {
 				if m := line.FindStringSubmatch(text); m != nil && m[1] == c.listener {
 					length, err := strconv.ParseUint(m[2], 16, 8)
 					if err != nil {
 						t.Fatal(err)
 					}
-					blocks = append(blocks, string([]byte{byte(length)})+python(t, m[3]), "\x00")
+					blocks = append(blocks, string([]byte{byte(length)})+replay.Python(t, m[3]), "\x00")
 				}
 			}
 			reports, err := observe(t, answers(stream(ok, blocks...)), icy.Config{}, len(blocks))

@@ -12,6 +12,7 @@ import (
 	"github.com/wallcast/wallcast/sources"
 	"github.com/wallcast/wallcast/sources/nowplaying/internal/icecasttest"
 	"github.com/wallcast/wallcast/sources/nowplaying/internal/icy"
+	"github.com/wallcast/wallcast/sources/nowplaying/internal/replay"
 	"github.com/wallcast/wallcast/sources/nowplaying/internal/upstream"
 )
 
@@ -90,7 +91,7 @@ func TestLive(t *testing.T) {
 
 func TestLiveOgg(t *testing.T) {
 	t.Parallel()
-	_, audio, found := strings.Cut(recorded(t, "02-icy-ogg-raw.bin"), "\r\n\r\n")
+	_, audio, found := strings.Cut(replay.Recorded(t, "02-icy-ogg-raw.bin"), "\r\n\r\n")
 	if !found {
 		t.Fatal("no body")
 	}
