@@ -18,31 +18,16 @@ import (
 	"github.com/wallcast/wallcast/sources/nowplaying/internal/upstream"
 )
 
-// observe runs a Watch in a bubble until it has reported n times, and returns what,
-// or its error.
-func observe(t *testing.T, server replay.Server, c shoutcast.Config, n int) (reports []upstream.Report, err error) {
+// observe watches until there were n reports, and returns them, or the error.
+func observe(t *testing.T, server replay.Server, c shoutcast.Config, n int) ([]upstream.Report, error) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		c.Network = server.Network(t)
-		if c.URL == "" {
-			c.URL = "http://radio.example:8000"
-		}
-		u, failed := shoutcast.New(c)
-		if failed != nil {
-			t.Fatal(failed)
-		}
-		err = u.Watch(ctx, func(r upstream.Report) {
-			if reports = append(reports, r); len(reports) == n {
-				cancel()
-			}
-		})
-		if err == context.Canceled {
-			err = nil
-		}
+	if c.URL == "" {
+		c.URL = "http://radio.example:8000"
+	}
+	return replay.Watch(t, server, n, func(network sources.Network) (upstream.Upstream, error) {
+		c.Network = network
+		return shoutcast.New(c)
 	})
-	return reports, err
 }
 
 func listeners(n int) *int { return &n }
