@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/wallcast/wallcast/views"
 )
 
 // What follows is the shape of AzuraCast's API for "now playing", which existing
@@ -187,7 +189,7 @@ func (s song) azSong(p place) azSong {
 	art := s.Art
 	switch {
 	case art == "":
-		art = p.base + "/assets/icon.svg"
+		art = p.base + views.AssetURL("icon.svg")
 	case strings.HasPrefix(art, "/"):
 		art = p.base + art
 	}

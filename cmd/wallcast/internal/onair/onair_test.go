@@ -24,6 +24,7 @@ import (
 	"github.com/wallcast/wallcast/stream/embed"
 	"github.com/wallcast/wallcast/stream/jetstream"
 	"github.com/wallcast/wallcast/stream/sse"
+	"github.com/wallcast/wallcast/views"
 )
 
 // radio is the walls main and shy, the latter private, with a real store.
@@ -215,7 +216,7 @@ func TestWhatIsOnAir(t *testing.T) {
 	if err := json.Unmarshal([]byte(history), &plays); status != http.StatusOK || err != nil || len(plays) != 4 {
 		t.Errorf("the history alone: %d %s", status, history)
 	}
-	if status, art := r.get("/api/nowplaying/jazz/art"); status != http.StatusFound || art != "https://wall.example/assets/icon.svg" {
+	if status, art := r.get("/api/nowplaying/jazz/art"); status != http.StatusFound || art != "https://wall.example"+views.AssetURL("icon.svg") {
 		t.Errorf("the art: %d %s", status, art)
 	}
 	var all []shape
