@@ -120,7 +120,7 @@ func (p *program) pluginNamed(name string) (sources.Instance, bool) {
 // firePlugin answers a request to a plugin's hook. Whether the plugin could be
 // loaded doesn't matter: the request waits for it.
 func (p *program) firePlugin(w http.ResponseWriter, r *http.Request, instance sources.Instance) {
-	problem := p.mayFire(r, instance)
+	problem := p.mayFire(w, r, instance)
 	if problem != nil {
 		problem.Write(w)
 		return
@@ -153,8 +153,9 @@ func (p *program) firePlugin(w http.ResponseWriter, r *http.Request, instance so
 
 // mayFire says why a request may not run a plugin. What it makes is an event on a
 // wall, so the wall's rule for writing counts.
-func (p *program) mayFire(r *http.Request, instance sources.Instance) *access.Problem {
+func (p *program) mayFire(w http.ResponseWriter, r *http.Request, instance sources.Instance) *access.Problem {
 	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
 		return &access.Problem{Status: http.StatusMethodNotAllowed, Detail: fmt.Sprintf("%.20s is not supported here, only POST.", r.Method)}
 	}
 	if plugin := instance.Source.(*plugins.Plugin); !plugin.Settings().HTTP {
