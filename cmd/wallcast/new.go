@@ -82,12 +82,12 @@ func setupNew(flags *pflag.FlagSet) func(context.Context, *invocation) error {
 }
 
 // writeTemplate writes one file.
-func writeTemplate(inv *invocation, template, path, name string, mode fs.FileMode, more ...string) error {
+func writeTemplate(inv *invocation, template, path, name string, mode fs.FileMode, names ...string) error {
 	content, err := templates.ReadFile("templates/" + template)
 	if err != nil {
 		return err
 	}
-	text := strings.NewReplacer(append(more, "NAME", name)...).Replace(string(content))
+	text := strings.NewReplacer(append(names, "NAME", name)...).Replace(string(content))
 	if err := writeNew(path, text); err != nil {
 		return err
 	}
@@ -107,10 +107,13 @@ func newGo(ctx context.Context, inv *invocation, folder, name, file string) erro
 	}
 	build := []string{"build", "-C", source, "-o", filepath.Join("..", file), "."}
 	line, env := "go "+strings.Join(build, " "), append(os.Environ(), "GOWORK=off", "GOFLAGS=")
-	if isModule(file) {
+	names := []string{"BUILD", ""}
+	if isModule(file) { // needs no trust
+		names = append(names, "//\twallcast trust NAME                   let it run, after each build\n", "")
 		line, env = "GOOS=wasip1 GOARCH=wasm "+line, append(env, "GOOS=wasip1", "GOARCH=wasm")
 	}
-	if err := writeTemplate(inv, "main.go.txt", filepath.Join(source, "main.go"), name, 0o644, "BUILD", line); err != nil {
+	names[1] = line
+	if err := writeTemplate(inv, "main.go.txt", filepath.Join(source, "main.go"), name, 0o644, names...); err != nil {
 		return err
 	}
 	module := "module " + name + "\n\ngo 1.21\n"
