@@ -13,10 +13,8 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/wallcast/wallcast/cmd/wallcast/internal/access"
 	"github.com/wallcast/wallcast/cmd/wallcast/internal/config"
 	"github.com/wallcast/wallcast/sources"
-	"github.com/wallcast/wallcast/stream"
 )
 
 func setupInit(*pflag.FlagSet) func(context.Context, *invocation) error {
@@ -163,43 +161,5 @@ func setupSchema(flags *pflag.FlagSet) func(context.Context, *invocation) error 
 			return config.Reference(inv.stdout, sourceTypes)
 		}
 		return config.Schema(inv.stdout, sourceTypes)
-	}
-}
-
-const tokenHelp = `
-It prints the secret, once, and the entry for wallcast.yaml, which holds only
-the secret's hash. A right is one of
-  publish SUBJECT   such as "publish wall.main.push" or "publish wall.main.>"
-  read WALL         of a private wall; * for every wall
-  retract WALL
-  admin             everything
-
-  wallcast token ci --allow "publish wall.main.push"`
-
-func setupToken(flags *pflag.FlagSet) func(context.Context, *invocation) error {
-	allow := flags.StringArray("allow", nil, "a `RIGHT`; may be given several times")
-	return func(_ context.Context, inv *invocation) error {
-		if len(inv.args) != 1 {
-			return usagef("wallcast token takes the NAME of who gets it")
-		}
-		name := inv.args[0]
-		if err := stream.CheckName("token", name); err != nil {
-			return usagef("%v", err)
-		}
-		if len(*allow) == 0 {
-			return usagef(`say what the token allows, as in --allow "publish wall.main.push"`)
-		}
-		var rights []string
-		for _, text := range *allow {
-			right, err := access.ParseRight(text)
-			if err != nil {
-				return usagef("--allow: %v", err)
-			}
-			rights = append(rights, fmt.Sprintf("%q", right))
-		}
-		secret := access.NewSecret()
-		fmt.Fprintf(inv.stdout, "The secret, shown this once:\n\n  %s\n\nPut this below tokens: in wallcast.yaml:\n\n  %s: {hash: %q, allow: [%s]}\n",
-			secret, name, access.HashSecret(secret), strings.Join(rights, ", "))
-		return nil
 	}
 }
