@@ -429,3 +429,30 @@ func TestPageIsCompleteWithoutJavaScript(t *testing.T) {
 		}
 	}
 }
+
+func TestPictureThatCannotBeHadLeavesNoFrame(t *testing.T) {
+	s, b := newServer(t), browser(t)
+	w := demoWall
+	w.Image = func(src string) string { return src }
+	s.edit(func(p *views.Page) {
+		p.Wall = w
+		p.Events = append(p.Events, event(30, time.Now(), "song/rock", `{"artist":"A","title":"T","art":"/missing.png"}`))
+		p.Head = id(30)
+	})
+	v := b.open(s, "")
+	b.until(cardOf(30) + ` && !` + cardOf(30) + `.querySelector("img")`)
+
+	for i, picture := range []string{"/missing.png", "/cover.png"} {
+		e := event(uint64(31+i), time.Now(), "song/jazz-"+fmt.Sprint(i), `{"artist":"A","title":"T","art":"`+picture+`"}`)
+		card, err := views.RenderCard(w, e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.frame(e.ID.String(), "song", string(card))
+	}
+	b.until(cardOf(32) + `?.querySelector("img")?.naturalWidth > 0`)
+	b.until(cardOf(31) + ` && !` + cardOf(31) + `.querySelector("img")`)
+	if !eval[bool](b, cardOf(32)+`.querySelector("img") !== null`) {
+		t.Error("a picture that is there was taken off its card")
+	}
+}

@@ -373,6 +373,10 @@ addEventListener("scroll", release, { passive: true });
 document.addEventListener("selectionchange", release);
 slots.timeline.addEventListener("focusout", release);
 
+// A picture that can't be had leaves no broken frame: its place looks as without one.
+addEventListener("error", ({ target }) => target instanceof HTMLImageElement && target.remove(), true);
+for (const picture of [...document.images]) if (picture.complete && !picture.naturalWidth) picture.remove();
+
 addEventListener("pagehide", stream.close);
 addEventListener("pageshow", (e) => {
   if (e.persisted) stream.open();
