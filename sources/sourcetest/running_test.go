@@ -40,6 +40,28 @@ func TestRunning(t *testing.T) {
 	})
 }
 
+// slow takes its time to end.
+type slow struct{ ended bool }
+
+func (s *slow) Run(ctx context.Context, _ sources.Output) error {
+	<-ctx.Done()
+	time.Sleep(time.Second)
+	s.ended = true
+	return ctx.Err()
+}
+
+func TestStopWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &slow{}
+		r := sourcetest.Start(t, sourcetest.NewStore(), sources.Instance{Name: "slow", Source: src, To: stream.Subject{Wall: "main"}})
+		synctest.Wait() // until it runs
+		r.Stop()
+		if !src.ended {
+			t.Error("Stop has returned before the source")
+		}
+	})
+}
+
 // troubled warns for a second, and then saves where it is.
 type troubled struct{}
 
