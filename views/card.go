@@ -47,6 +47,7 @@ type card struct {
 	image, imageLink  string // the one that can be shown, or the one that can only be linked to
 	fields            []field
 	song              song
+	own               string // the body's markup, which stands instead of all that is above
 }
 
 type person struct{ name, link, image string }
@@ -77,6 +78,11 @@ func newCard(w Wall, e stream.Event) card {
 	}
 	if c.slot == Bar {
 		c.song = newSong(w, content)
+	}
+	if w.Body != nil && (c.slot == Timeline || c.slot == Banner) {
+		if markup, ok := w.Body(e, w.image); ok {
+			c.own = markup
+		}
 	}
 	if text == "" && content.Fields != nil {
 		c.fields = furtherFields(e.Data)

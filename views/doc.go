@@ -21,7 +21,8 @@
 //
 // Whatever an event carries is data. It is cleaned of control characters and
 // direction overrides, bounded, and escaped by context; links are http or https;
-// images are shown only from where [Wall.Image] says. There is no inline script
+// images are shown only from where [Wall.Image] says. Only [Wall.Body] gives markup,
+// and answers for it. There is no inline script
 // and no inline style attribute. In the browser a fragment passes an allow-list
 // of elements and attributes, under the Trusted Types policy "wallcast".
 //

@@ -81,6 +81,32 @@ func hidden(r rune) bool {
 	return false
 }
 
+// Clean returns s without what could mislead where it is shown: control characters
+// but line breaks, characters that reorder the text around them, and more combining
+// marks on one character than any script needs. Markup stays: it is not escaped.
+func Clean(s string) string {
+	marks := 0
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n':
+			marks = 0
+			return r
+		case unicode.IsSpace(r):
+			marks = 0
+			return ' '
+		case hidden(r):
+			return -1
+		case unicode.In(r, unicode.Mn, unicode.Me):
+			if marks++; marks > maxMarks {
+				return -1
+			}
+		default:
+			marks = 0
+		}
+		return r
+	}, s)
+}
+
 func line(s string, limit int) string { return display(s, limit, false) }
 
 // span is a piece of a text; a link when Href is set.

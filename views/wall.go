@@ -31,6 +31,13 @@ type Wall struct {
 	// an http or https address or a path on this host, is served; "" shows a link instead. Nil means
 	// always a link: the page loads nothing from other hosts.
 	Image func(src string) string
+
+	// Body returns the markup of the body of an event's card in the timeline or a
+	// banner, or false for the standard one. Its result goes into the page as it is:
+	// it must hold nothing but what the browser's list allows (see Safety), text made
+	// fit by [Clean], and no images but those whose addresses image returned. Nil
+	// means always the standard one.
+	Body func(e stream.Event, image func(src string) string) (markup string, ok bool)
 }
 
 // Kind is how events of one kind show.
