@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // TestStrangeFiles holds what is said of files that are not as they should be,
@@ -36,6 +37,27 @@ func TestStrangeFiles(t *testing.T) {
 	if status := p.fire("nobody", ""); status != http.StatusNotFound {
 		t.Errorf("the hook of no plugin answered %d", status)
 	}
+}
+
+// TestSlowCopy holds that a file that is still being written is not taken for one.
+func TestSlowCopy(t *testing.T) {
+	p := serveConfig(t, t.TempDir(), freeAddress(t), "walls: {main: {}}\n")
+	p.drop("slow.wasm", "")
+	f, err := os.OpenFile(filepath.Join(p.cmd.Dir, "plugins", "slow.wasm"), os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for range 30 { // more often than the folder is looked at
+		if _, err := f.WriteString("no module"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	if said := p.said.String(); strings.Contains(said, "does not run") {
+		t.Error("it was loaded before it was complete")
+	}
+	p.await("it is loaded", func() bool { return strings.Contains(p.said.String(), "does not run\" plugin=slow") })
 }
 
 // TestPluginReload changes a plugin's settings while it runs.
