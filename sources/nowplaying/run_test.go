@@ -130,6 +130,26 @@ func write(t *testing.T, path, content string) {
 
 func settings() *nowplaying.Settings { return nowplaying.Type.New().(*nowplaying.Settings) }
 
+func TestUpstreamThatWasAwayForLongIsNoticedSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		folder := t.TempDir()
+		path := filepath.Join(folder, "now.txt")
+		write(t, path, "A - One")
+		s := settings()
+		s.File = "now.txt"
+		r := start(t, sourcetest.NewStore(), s, sources.Env{Folder: folder})
+		r.pass(time.Minute)
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		r.pass(time.Hour)
+		r.want("playing A - One", "unreachable A - One")
+		write(t, path, "B - Two")
+		r.pass(25 * time.Second)
+		r.want("playing A - One", "unreachable A - One", "playing B - Two")
+	})
+}
+
 func TestFallbackAndRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		folder := t.TempDir()

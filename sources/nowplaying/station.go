@@ -19,9 +19,10 @@ const (
 	// while nothing ran.
 	backlog = 100 * time.Millisecond
 
-	// The pauses before an upstream that has failed is asked again.
+	// The pauses before an upstream that has failed is asked again. The longest is how
+	// long a card may say that nobody answers when the station is long back.
 	leastPause = 2 * time.Second
-	mostPause  = time.Minute
+	mostPause  = 15 * time.Second
 )
 
 // station is a configured station; see [post] for one with a hook.
