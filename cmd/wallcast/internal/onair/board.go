@@ -3,7 +3,9 @@ package onair
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"hash/fnv"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -22,11 +24,6 @@ const (
 
 	// HistorySongs is how many songs a station's history has at most.
 	HistorySongs = 20
-
-	// boardIdle is how long a wall is followed after it was last asked for.
-	boardIdle = time.Minute
-
-	boardRetry = time.Second
 )
 
 // song is the payload of an event, as far as it is shown.
@@ -88,10 +85,10 @@ type Station struct {
 
 // board is a wall's stations at one moment. It does not change.
 type board struct {
-	head     stream.ID
 	stations []Station // sorted by key
-	changed  chan struct{}
-	err      error
+
+	events []stream.Event          // of kind song, oldest first: the last that are held
+	cards  map[string]stream.Event // the newest of each station, by key
 }
 
 func (b *board) station(short string) (Station, bool) {
@@ -102,23 +99,41 @@ func (b *board) station(short string) (Station, bool) {
 	return b.stations[i], true
 }
 
-// newBoard reads what a snapshot of a wall says.
-func newBoard(snap sse.Snapshot) *board {
-	b := &board{head: snap.Head, changed: make(chan struct{})}
-	for _, card := range snap.Cards {
-		if !card.Subject.Keyed() {
-			continue
+// newBoard reads what a wall holds.
+func newBoard(events []stream.Event, cards map[string]stream.Event) *board {
+	b := &board{events: events[max(0, len(events)-readEvents):], cards: cards}
+	for short, card := range cards {
+		if now, ok := playOf(card); ok {
+			s := Station{Short: short, ID: card.ID, now: now}
+			s.read(b.events)
+			b.stations = append(b.stations, s)
 		}
-		now, ok := playOf(card)
-		if !ok {
-			continue
-		}
-		s := Station{Short: card.Subject.Key, ID: card.ID, now: now}
-		s.read(snap.Events)
-		b.stations = append(b.stations, s)
 	}
 	slices.SortFunc(b.stations, func(a, b Station) int { return strings.Compare(a.Short, b.Short) })
 	return b
+}
+
+// snapshotBoard is the board of a snapshot.
+func snapshotBoard(snap sse.Snapshot) *board {
+	cards := map[string]stream.Event{}
+	for _, card := range snap.Cards {
+		cards[card.Subject.Key] = card
+	}
+	return newBoard(snap.Events, cards)
+}
+
+// with is the board after further events; nil when these take some away.
+func (b *board) with(news []stream.Event) *board {
+	cards := maps.Clone(b.cards)
+	for _, e := range news {
+		if e.Control != "" {
+			return nil
+		}
+		if e.Subject.Keyed() {
+			cards[e.Subject.Key] = e
+		}
+	}
+	return newBoard(slices.Concat(b.events, news), cards)
 }
 
 func playOf(e stream.Event) (play, bool) {
@@ -172,151 +187,66 @@ func (s *Station) read(events []stream.Event) {
 	s.history = plays[:min(len(plays), HistorySongs)]
 }
 
-// boards keeps the boards of the walls that are asked for.
+// boards keeps the boards of the walls that were asked for.
 type boards struct {
 	streams Streams
-	ctx     context.Context // ends with the Server
-	running sync.WaitGroup
 
 	mu    sync.Mutex
-	walls map[string]*follower
+	walls map[string]*kept
 }
 
-// follower keeps the board of one wall up to date.
-type follower struct {
-	first chan struct{} // closed once there is a board
-
-	mu    sync.Mutex
-	now   *board
-	asked time.Time
-	users int
+// kept is the board of one wall, as it was when it was looked at last.
+type kept struct {
+	mu  sync.Mutex
+	now *board
+	at  stream.ID // everything up to here was considered
 }
 
-// get returns a wall's board as it is now. A user of a board that waits for it to
-// change calls leave when it has done.
-func (b *boards) get(ctx context.Context, wall string) (now *board, leave func(), err error) {
-	b.mu.Lock()
-	f := b.walls[wall]
-	if f == nil {
-		f = &follower{first: make(chan struct{})}
-		b.walls[wall] = f
-		b.running.Go(func() { b.follow(wall, f) })
-	}
-	f.mu.Lock()
-	f.users++
-	f.asked = time.Now()
-	f.mu.Unlock()
-	b.mu.Unlock()
-	leave = func() {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		f.users--
-		f.asked = time.Now()
-	}
-	select {
-	case <-f.first:
-	case <-ctx.Done():
-		leave()
-		return nil, nil, ctx.Err()
-	}
-	f.mu.Lock()
-	now = f.now
-	f.mu.Unlock()
-	if now.err != nil {
-		leave()
-		return nil, nil, now.err
-	}
-	return now, leave, nil
-}
-
-// follow keeps a board up to date until nobody wants it any more.
-func (b *boards) follow(wall string, f *follower) {
-	for b.ctx.Err() == nil {
-		snap, err := b.streams.Snapshot(b.ctx, wall, readEvents, []string{Kind})
-		next := &board{err: err, changed: make(chan struct{})}
-		if err == nil {
-			next = newBoard(snap)
-		}
-		f.set(next)
-		if !b.wait(wall, f, next) {
-			return
-		}
-	}
-}
-
-func (f *follower) set(next *board) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.now == nil {
-		defer close(f.first)
-	} else {
-		defer close(f.now.changed)
-	}
-	f.now = next
-}
-
-// wait returns true when the board is to be read again.
-func (b *boards) wait(wall string, f *follower, now *board) bool {
-	for {
-		ctx, cancel := context.WithTimeout(b.ctx, boardIdle)
-		if now.err != nil {
-			pause(ctx, boardRetry)
-			cancel()
-			return !b.forget(wall, f, 0)
-		}
-		_, err := b.streams.Await(ctx, wall, now.head, []string{Kind})
-		idle := ctx.Err() != nil
-		cancel()
-		switch {
-		case err == nil:
-			pause(b.ctx, boardPause)
-			return true
-		case b.ctx.Err() != nil:
-			return false
-		case !idle: // the store is away; reading it says so
-			pause(b.ctx, boardRetry)
-			return true
-		case b.forget(wall, f, boardIdle):
-			return false
-		}
-	}
-}
-
-// boardPause makes one reading of events that come together.
-const boardPause = 5 * time.Millisecond
-
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
-}
-
-// forget takes a wall off the list if nobody has asked for it for so long.
-func (b *boards) forget(wall string, f *follower, idle time.Duration) bool {
+func (b *boards) of(wall string) *kept {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.users > 0 || time.Since(f.asked) < idle {
-		return false
+	k := b.walls[wall]
+	if k == nil {
+		k = &kept{}
+		b.walls[wall] = k
 	}
-	delete(b.walls, wall)
-	return true
+	return k
 }
 
-// next waits for a board that is newer than one.
-func (b *boards) next(ctx context.Context, wall string, than *board) (*board, error) {
-	select {
-	case <-than.changed:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-b.ctx.Done():
-		return nil, b.ctx.Err()
+// get returns a wall's board as the wall is now, and the position that it is of.
+func (b *boards) get(ctx context.Context, wall string) (*board, stream.ID, error) {
+	k := b.of(wall)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	err := k.refresh(ctx, b.streams, wall)
+	if errors.Is(err, stream.ErrUnknownWall) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.walls, wall)
 	}
-	now, leave, err := b.get(ctx, wall)
-	if err == nil {
-		leave()
+	return k.now, k.at, err
+}
+
+// refresh brings the board up to date.
+func (k *kept) refresh(ctx context.Context, streams Streams, wall string) error {
+	if k.now != nil {
+		news, err := streams.Since(ctx, wall, k.at, []string{Kind})
+		if err != nil {
+			return err
+		}
+		next := k.now
+		if len(news.Events) > 0 {
+			next = k.now.with(news.Events)
+		}
+		if next != nil && !news.Gap {
+			k.now, k.at = next, news.Through
+			return nil
+		}
 	}
-	return now, err
+	snap, err := streams.Snapshot(ctx, wall, readEvents, []string{Kind})
+	if err != nil {
+		return err
+	}
+	k.now, k.at = snapshotBoard(snap), snap.Head
+	return nil
 }

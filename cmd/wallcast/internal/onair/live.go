@@ -6,11 +6,15 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
+
+	"github.com/wallcast/wallcast/stream"
 )
 
 const (
@@ -85,7 +89,6 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Accel-Buffering", "no")
 	c := &client{server: s, w: w, r: r, control: http.NewResponseController(w)}
 	c.out.WriteString("\r\n")
-	defer c.leave()
 	if err := c.connect(r.Context(), request); err != nil || c.flush() != nil {
 		return
 	}
@@ -100,20 +103,14 @@ type client struct {
 	control *http.ResponseController
 	out     bytes.Buffer
 	walls   []*followed
-	leaves  []func()
 }
 
 // followed is a wall whose stations a client follows.
 type followed struct {
 	wall     string
 	board    *board
-	channels []string // the stations' keys
-}
-
-func (c *client) leave() {
-	for _, leave := range c.leaves {
-		leave()
-	}
+	at       stream.ID // what board is of
+	channels []string  // the stations' keys
 }
 
 // add appends a frame: unnamed and without an id, as Centrifugo's are.
@@ -172,12 +169,11 @@ func (c *client) join(ctx context.Context, short string) (*followed, error) {
 	}
 	i := slices.IndexFunc(c.walls, func(f *followed) bool { return f.wall == wall })
 	if i < 0 {
-		b, leave, err := c.server.boards.get(ctx, wall)
+		b, at, err := c.server.boards.get(ctx, wall)
 		if err != nil {
 			return nil, err
 		}
-		c.leaves = append(c.leaves, leave)
-		c.walls = append(c.walls, &followed{wall: wall, board: b})
+		c.walls = append(c.walls, &followed{wall: wall, board: b, at: at})
 		i = len(c.walls) - 1
 	}
 	f := c.walls[i]
@@ -186,7 +182,7 @@ func (c *client) join(ctx context.Context, short string) (*followed, error) {
 }
 
 func (c *client) subscribe(f *followed, short string, recover bool) subscription {
-	sub := subscription{Recoverable: true, Epoch: f.board.head.Epoch, Positioned: true, WasRecovering: recover}
+	sub := subscription{Recoverable: true, Epoch: f.at.Epoch, Positioned: true, WasRecovering: recover}
 	station, ok := f.board.station(short)
 	if !ok {
 		return sub
@@ -209,34 +205,26 @@ func (c *client) publication(f *followed, s Station, triggers []string) publicat
 	}
 }
 
+// news is a followed wall's next board.
+type news struct {
+	f   *followed
+	now *board
+	at  stream.ID
+	err error
+}
+
 // follow sends what changes until the client leaves or the server stops.
 func (c *client) follow(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	type news struct {
-		f   *followed
-		now *board
-		err error
-	}
+	defer context.AfterFunc(c.server.stopping, cancel)()
 	all := make(chan news)
-	var waiting int
-	wait := func(f *followed) {
-		waiting++
-		than := f.board
-		go func() {
-			now, err := c.server.boards.next(ctx, f.wall, than)
-			all <- news{f, now, err}
-		}()
-	}
-	// Those that wait end when ctx does, and are waited for.
-	defer func() {
-		cancel()
-		for ; waiting > 0; waiting-- {
-			<-all
-		}
-	}()
+	var waiting sync.WaitGroup
+	defer waiting.Wait()
+	defer cancel()
 	for _, f := range c.walls {
-		wait(f)
+		at := f.at
+		waiting.Go(func() { c.server.watch(ctx, f, at, all) })
 	}
 	ping := time.NewTicker(pingEvery)
 	defer ping.Stop()
@@ -244,21 +232,39 @@ func (c *client) follow(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-c.server.boards.ctx.Done():
-			return
 		case <-ping.C:
 			c.add(struct{}{})
 		case n := <-all:
-			waiting--
 			if n.err != nil {
 				return // the client comes back, as when any server goes away
 			}
 			c.publish(n.f, n.now)
-			wait(n.f)
 		}
 		if c.out.Len() > 0 && c.flush() != nil {
 			return
 		}
+	}
+}
+
+// watch tells of each board of a wall after a position, until ctx ends or an error.
+func (s *Server) watch(ctx context.Context, f *followed, at stream.ID, to chan<- news) {
+	for {
+		n := news{f: f}
+		if _, n.err = s.cfg.Streams.Await(ctx, f.wall, at, []string{Kind}); n.err == nil {
+			n.now, n.at, n.err = s.boards.get(ctx, f.wall)
+			if n.err == nil && n.at == at {
+				n.err = errors.New("the wall has ended")
+			}
+		}
+		select {
+		case to <- n:
+		case <-ctx.Done():
+			return
+		}
+		if n.err != nil {
+			return
+		}
+		at = n.at
 	}
 }
 

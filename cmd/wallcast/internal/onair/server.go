@@ -32,7 +32,8 @@ import (
 // Streams is what this package needs of the SSE side.
 type Streams interface {
 	Snapshot(ctx context.Context, wall string, last int, kinds []string) (sse.Snapshot, error)
-	Await(ctx context.Context, wall string, after stream.ID, kinds []string) (stream.ID, error)
+	Since(ctx context.Context, wall string, after stream.ID, kinds []string) (sse.News, error)
+	Await(ctx context.Context, wall string, after stream.ID, kinds []string) (sse.News, error)
 }
 
 // Config is what a Server needs. All fields must be set.
@@ -63,21 +64,19 @@ type Config struct {
 type Server struct {
 	cfg    Config
 	boards boards
-	stop   context.CancelFunc
+
+	stopping context.Context
+	stop     context.CancelFunc
 }
 
 // New makes a Server. Close ends it.
 func New(cfg Config) *Server {
-	ctx, stop := context.WithCancel(context.Background())
-	return &Server{cfg: cfg, stop: stop, boards: boards{streams: cfg.Streams, ctx: ctx, walls: map[string]*follower{}}}
+	stopping, stop := context.WithCancel(context.Background())
+	return &Server{cfg: cfg, stopping: stopping, stop: stop, boards: boards{streams: cfg.Streams, walls: map[string]*kept{}}}
 }
 
-// Close ends the streams and waits for what the Server has started. Requests are
-// refused afterwards.
-func (s *Server) Close() {
-	s.stop()
-	s.boards.running.Wait()
-}
+// Close ends the streams; their requests return soon.
+func (s *Server) Close() { s.stop() }
 
 // Register adds the routes to mux.
 func (s *Server) Register(mux *http.ServeMux) {
@@ -99,10 +98,9 @@ func (s *Server) place(r *http.Request, wall string) place {
 
 // read returns a wall's board, or has answered why not.
 func (s *Server) read(w http.ResponseWriter, r *http.Request, wall string) (*board, bool) {
-	b, leave, err := s.boards.get(r.Context(), wall)
+	b, _, err := s.boards.get(r.Context(), wall)
 	switch {
 	case err == nil:
-		leave()
 		return b, true
 	case errors.Is(err, stream.ErrUnknownWall):
 		(&access.Problem{Status: http.StatusNotFound, Detail: fmt.Sprintf("There is no wall %.80q here.", wall)}).Write(w)
@@ -135,12 +133,11 @@ func (s *Server) all(w http.ResponseWriter, r *http.Request) {
 		if s.cfg.MayRead(r, wall) != nil {
 			continue
 		}
-		b, leave, err := s.boards.get(r.Context(), wall)
+		b, _, err := s.boards.get(r.Context(), wall)
 		if err != nil {
 			continue // the others count
 		}
 		all = append(all, s.shapes(b, r, wall)...)
-		leave()
 	}
 	w.Header().Set("Access-Control-Allow-Origin", "*") // without a token only public walls are in it
 	writeJSON(w, all)
@@ -235,11 +232,10 @@ func (s *Server) wallOf(r *http.Request, name string) (string, bool) {
 		if s.cfg.MayRead(r, wall) != nil {
 			return false
 		}
-		b, leave, err := s.boards.get(r.Context(), wall)
+		b, _, err := s.boards.get(r.Context(), wall)
 		if err != nil {
 			return false
 		}
-		defer leave()
 		_, ok := b.station(short)
 		return ok
 	})
