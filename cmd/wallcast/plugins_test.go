@@ -173,18 +173,37 @@ func TestNewPlugins(t *testing.T) {
 	}
 }
 
+// forAll is a folder that every user gets into: where root runs the tests, plugins
+// are run as others.
+func forAll(t *testing.T) string {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "wallcast-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(folder) })
+	if err := os.Chmod(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
+
 // TestDeployWithViewer drops, changes and removes a plugin; a viewer notices
 // nothing but its events, and another plugin nothing at all.
 func TestDeployWithViewer(t *testing.T) {
 	p := serveConfig(t, t.TempDir(), freeAddress(t), `
 sources:
   other: {plugin: {stream: true}, to: wall.main.message}
-  waits: {plugin: {http: true, timeout: 30s}, to: wall.main.message}
+  waits: {plugin: {http: true, timeout: 1m}, to: wall.main.message}
 `)
 	p.drop("other.sh", "#!/bin/sh\necho '{\"data\":\"other began\"}'\ncat >/dev/null\n")
 	p.drop("hello.sh", shell("one"))
-	// It waits for a request to another plugin, which a later version answers.
-	p.drop("waits.sh", "#!/bin/sh\nsleep 4\necho '{\"data\":\"finished on the old one\"}'\n")
+	gate := filepath.Join(forAll(t), "gate")
+	p.drop("waits.sh", `#!/bin/sh
+echo began >&2
+while [ ! -e `+gate+` ]; do sleep 0.1; done
+echo '{"data":"finished on the old one"}'
+`)
 	viewer := p.view()
 	want := func(payloads ...string) {
 		t.Helper()
@@ -209,16 +228,19 @@ sources:
 
 	p.command("trust", "waits")
 	p.fire("waits", "")
-	p.awaitPlugins("waits.sh  ready")
-	time.Sleep(time.Second) // its call has begun
+	p.await("its call has begun", func() bool { return strings.Contains(p.command("plugin", "logs", "waits"), "began") })
 	p.drop("waits.sh", "#!/bin/sh\necho '{\"data\":\"the new one\"}'\n")
 	p.command("trust", "waits")
 	p.drop("hello.sh", shell("two"))
 	p.command("trust", "hello")
 	p.await("the second version is deployed", func() bool { return strings.Count(p.said.String(), "was deployed\" plugin=hello") == 2 })
 	p.fire("hello", "b")
-	want("other began", "one a", "two b", "finished on the old one")
+	want("other began", "one a", "two b")
 	p.await("waits's second version is deployed", func() bool { return strings.Count(p.said.String(), "was deployed\" plugin=waits") == 2 })
+	if err := os.WriteFile(gate, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	want("other began", "one a", "two b", "finished on the old one")
 	p.fire("waits", "")
 	want("other began", "one a", "two b", "finished on the old one", "the new one")
 
