@@ -18,6 +18,9 @@ import (
 const (
 	firstRetry = time.Second
 	lastRetry  = time.Minute
+
+	// allReported is how many lines of a run are reported, each, that are left out.
+	allReported = 16
 )
 
 // call is a trigger that is being done.
@@ -126,7 +129,7 @@ func (r *run) attempt(ctx context.Context, c call, number int) (result, *failure
 		return result{}, &failure{cmp.Or(ReasonOf(err), Start), err, log.String()}
 	}
 	r.seen.keep(seen)
-	if !lines.complained {
+	if lines.complained == 0 {
 		r.out.Warn(nil)
 	}
 	return made, nil
@@ -158,7 +161,7 @@ type lineReader struct {
 	call       string
 	take       func(Line) error
 	number     int
-	complained bool
+	complained int // how often
 }
 
 func (r *run) reader(call string, take func(Line) error) *lineReader {
@@ -183,9 +186,18 @@ func (l *lineReader) tooLong(number int) {
 	l.complain(fmt.Errorf("it is longer than %d bytes", longestOutput))
 }
 
+// complain reports a line that is left out. Of many only ever fewer are reported:
+// noise would fill the log.
 func (l *lineReader) complain(err error) {
-	l.complained = true
-	l.r.report(l.call, fmt.Errorf("line %d of its output was left out: %w", l.number, err))
+	l.complained++
+	if l.complained > allReported && l.complained&(l.complained-1) != 0 {
+		return
+	}
+	err = fmt.Errorf("line %d of its output was left out: %w", l.number, err)
+	if l.complained > allReported {
+		err = fmt.Errorf("%w; it is the %d. of this run, of which only some are reported", err, l.complained)
+	}
+	l.r.report(l.call, err)
 }
 
 // store stores what a call has made, in its order, and with the last event that

@@ -196,12 +196,10 @@ func (r *run) result(err error, wantedMemory bool) error {
 	r.stderr.finish()
 	killed, _ := context.Cause(r.ctx).(*plugins.CallError)
 	switch {
-	case killed != nil && (killed.Reason == plugins.Output || killed.Reason == plugins.Refused):
-		return killed // even if it didn't notice
+	case killed != nil:
+		return killed // even if it ended well: its sleep was cut short, or its output
 	case err == nil:
 		return nil
-	case killed != nil:
-		return killed
 	}
 	code, err := explain(err)
 	if wantedMemory {
