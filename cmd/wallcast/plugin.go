@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -100,7 +101,7 @@ func listPlugins(ctx context.Context, inv *invocation, r *remote) error {
 	table := tabwriter.NewWriter(inv.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "NAME\tFILE\tSTATE\tSINCE\tTO\tEVENTS\tLAST EVENT\tPROBLEM")
 	for _, p := range list.Plugins {
-		problem, events, last := p.Problem, uint64(0), "never"
+		problem, events, last := cmp.Or(p.Problem, p.Card), uint64(0), "never"
 		if s := p.Source; s != nil {
 			events, last = s.Events, ago(s.LastEvent)
 			for _, other := range []string{s.Warning, s.LastError} {

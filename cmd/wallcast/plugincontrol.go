@@ -17,6 +17,7 @@ import (
 type pluginStatus struct {
 	deploy.Status
 	To     string          `json:"to,omitempty"`     // where its events go
+	Card   string          `json:"card,omitempty"`   // what is wrong with its card's template
 	Source *sources.Status `json:"source,omitempty"` // nil where another process runs nothing of it either
 }
 
@@ -39,7 +40,7 @@ func (p *program) listPlugins(w http.ResponseWriter, r *http.Request) {
 	deployed, notes := p.deployer.Status()
 	list := pluginList{Plugins: []pluginStatus{}, Notes: notes}
 	for _, d := range deployed {
-		status := pluginStatus{Status: d}
+		status := pluginStatus{Status: d, Card: p.site.cards.Problem(d.Name)}
 		if instance, ok := p.pluginNamed(d.Name); ok {
 			if subject, err := instance.Subject(sources.Event{}); err == nil {
 				status.To = subject.String()

@@ -133,7 +133,7 @@ func (p *program) close() {
 }
 
 func (p *program) start(ctx context.Context, cfg *config.Config) error {
-	p.site = newSite(cfg, p.gallery.Page)
+	p.site = newSite(cfg, p.gallery.Page, p.log)
 	p.posted = metrics.NewSet()
 	p.hookLog = newHookLog()
 	certificate, err := loadCertificate(cfg.TLS)
@@ -165,7 +165,7 @@ func (p *program) start(ctx context.Context, cfg *config.Config) error {
 	p.limitViewers(cfg)
 	p.onair = onair.New(onair.Config{
 		Streams: p.streams, Walls: p.site.names, Guard: p.guard.Wall, MayRead: p.guard.MayRead, Station: p.site.wallOfStation,
-		Base: func(r *http.Request) string { return requestBase(p, r) }, Log: p.log,
+		Base: func(r *http.Request) string { return requestBase(p, r) }, Picture: p.gallery.Page, Log: p.log,
 	})
 	p.opened = append(p.opened, p.onair.Close)
 	p.sources = sources.NewSupervisor(store, p.log)
@@ -343,6 +343,7 @@ func (p *program) run(ctx context.Context, ready func(base string)) error {
 	defer stopUpdates()
 	p.serving.Go(func() { p.applyChanges(updates, hangup) })
 	p.serving.Go(func() { p.deployer.Run(updates) })
+	p.serving.Go(func() { p.site.cards.Run(updates) })
 	p.serving.Go(func() { giveMemoryBack(updates, p.streams.TotalViewers, debug.FreeOSMemory) })
 	ready(baseURL(p.site.config(), p.listeners[0]))
 

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"log/slog"
 	"sync/atomic"
 
 	"github.com/wallcast/wallcast/cmd/wallcast/internal/config"
 	"github.com/wallcast/wallcast/cmd/wallcast/internal/onair"
+	"github.com/wallcast/wallcast/cmd/wallcast/internal/plugincard"
 	"github.com/wallcast/wallcast/sources"
 	"github.com/wallcast/wallcast/stream"
 	"github.com/wallcast/wallcast/stream/jetstream"
@@ -15,6 +17,7 @@ import (
 // may be replaced.
 type site struct {
 	image func(address string) string // where pages find a picture; see views.Wall
+	cards *plugincard.Folder          // the templates that plugins have brought
 	now   atomic.Pointer[siteState]
 }
 
@@ -30,8 +33,8 @@ type siteWall struct {
 	view   views.Wall
 }
 
-func newSite(cfg *config.Config, image func(address string) string) *site {
-	s := &site{image: image}
+func newSite(cfg *config.Config, image func(address string) string, log *slog.Logger) *site {
+	s := &site{image: image, cards: plugincard.NewFolder(log)}
 	s.apply(cfg)
 	return s
 }
@@ -46,6 +49,7 @@ func (s *site) apply(cfg *config.Config) {
 			state.hooks[instance.Name] = hookSource{instance.Name, receiver, instance}
 		}
 	}
+	s.cards.Open(cfg.Plugins)
 	s.now.Store(state)
 }
 
@@ -54,7 +58,7 @@ func (s *site) viewOf(w config.Wall) views.Wall {
 	for _, k := range w.Kinds {
 		kinds[k.Name] = views.Kind{Label: k.Label, Icon: k.Icon, Color: k.Color, Slot: k.Slot}
 	}
-	return views.Wall{Name: w.Name, Title: w.Title, Lang: w.Lang, Kinds: kinds, Image: s.image}
+	return views.Wall{Name: w.Name, Title: w.Title, Lang: w.Lang, Kinds: kinds, Image: s.image, Body: s.cards.Body}
 }
 
 func (s *site) config() *config.Config { return s.now.Load().cfg }

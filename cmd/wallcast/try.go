@@ -69,8 +69,8 @@ func setupTry(flags *pflag.FlagSet) func(context.Context, *invocation) error {
 		if err != nil {
 			return err
 		}
-		t.site, t.instance, t.program = newSite(cfg, nil), instance, programOf(cfg, instance.Name)
 		t.out, t.notes = inv.stdout, inv.stderr
+		t.site, t.instance, t.program = newSite(cfg, nil, t.Log()), instance, programOf(cfg, instance.Name)
 		if file != "" {
 			once := &pluginTrial{trial: t, http: *asRequest, trigger: *trigger}
 			return once.run(ctx, cfg, inv, file, span)

@@ -124,6 +124,8 @@ type place struct {
 	base string // scheme and host as the visitor sees them
 	wall string
 	page string // of the wall
+
+	picture func(address string) string // see Config.Picture
 }
 
 // azuraCast is a station as it is at a time.
@@ -186,19 +188,18 @@ func (p play) azPlay(at place) azPlay {
 }
 
 func (s song) azSong(p place) azSong {
-	art := s.Art
-	switch {
-	case art == "":
-		art = p.base + views.AssetURL("icon.svg")
-	case strings.HasPrefix(art, "/"):
-		art = p.base + art
+	art := views.AssetURL("icon.svg")
+	if s.Art != "" {
+		if own := p.picture(s.Art); own != "" {
+			art = own
+		}
 	}
 	title := s.Title
 	if title == "" {
 		title = s.line()
 	}
 	return azSong{
-		ID: songID(s.line()), Art: art, CustomFields: []string{},
+		ID: songID(s.line()), Art: p.base + art, CustomFields: []string{},
 		Text: s.line(), Artist: s.Artist, Title: title, Album: s.Album,
 	}
 }

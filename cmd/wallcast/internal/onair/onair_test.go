@@ -65,6 +65,7 @@ func newRadio(t *testing.T) *radio {
 	r.onair = onair.New(onair.Config{
 		Streams: r.streams, Walls: func() []string { return []string{"shy", "main"} }, Guard: guard.Wall, MayRead: guard.MayRead,
 		Station: func(short string) (string, bool) { return "main", short == "configured" },
+		Picture: func(address string) string { return strings.Replace(address, "http://elsewhere", "/proxied", 1) },
 		Base:    func(*http.Request) string { return "https://wall.example" }, Log: slog.New(slog.DiscardHandler),
 	})
 	mux := http.NewServeMux()
@@ -171,7 +172,7 @@ func TestWhatIsOnAir(t *testing.T) {
 	began := time.Now().Add(-30 * time.Second).Truncate(time.Second)
 	r.publish("wall.main.message", "hello")
 	r.publish("wall.main.song.jazz", `{"station":"Jazz FM","artist":"Nina","title":"Sinnerman","text":"Nina - Sinnerman","play_id":"1"}`)
-	r.publish("wall.main.song.jazz", `{"station":"Jazz FM","artist":"Nina","title":"Sinnerman","text":"Nina - Sinnerman","play_id":"1","listeners":7}`)
+	r.publish("wall.main.song.jazz", `{"station":"Jazz FM","artist":"Nina","title":"Sinnerman","text":"Nina - Sinnerman","play_id":"1","listeners":7,"art":"http://elsewhere/a.png"}`)
 	r.publish("wall.main.song.pop", `{"title":"Other station","play_id":"9"}`)
 	r.publish("wall.main.song.jazz", fmt.Sprintf(`{"station":"Jazz FM","artist":"Miles","title":"So What","text":"Miles - So What","play_id":"2",
 		"started_at":%q,"duration":100,"listeners":12,"art":"/pictures/x","live":true,"dj":"Ruth","next":{"artist":"A","title":"B"}}`, began.Format(time.RFC3339)))
@@ -189,7 +190,7 @@ func TestWhatIsOnAir(t *testing.T) {
 		if s.PlayingNext == nil || s.PlayingNext.Song.Title != "B" {
 			t.Errorf("%s: next is %+v", path, s.PlayingNext)
 		}
-		if len(s.SongHistory) != 1 || s.SongHistory[0].Song.Text != "Nina - Sinnerman" || s.SongHistory[0].ShID == now.ShID {
+		if len(s.SongHistory) != 1 || s.SongHistory[0].Song.Text != "Nina - Sinnerman" || s.SongHistory[0].Song.Art != "https://wall.example/proxied/a.png" || s.SongHistory[0].ShID == now.ShID {
 			t.Errorf("%s: the history is %+v", path, s.SongHistory)
 		}
 	}

@@ -54,6 +54,10 @@ type Config struct {
 	// nobody has heard of yet.
 	Station func(short string) (wall string, ok bool)
 
+	// Picture returns the path on this host under which a player finds a picture
+	// that an event names; "" for one that may not be shown.
+	Picture func(address string) string
+
 	// Base returns scheme and host as the visitor sees them.
 	Base func(*http.Request) string
 
@@ -93,7 +97,7 @@ func (s *Server) Register(mux *http.ServeMux) {
 
 func (s *Server) place(r *http.Request, wall string) place {
 	base := s.cfg.Base(r)
-	return place{base, wall, base + "/walls/" + wall}
+	return place{base, wall, base + "/walls/" + wall, s.cfg.Picture}
 }
 
 // read returns a wall's board, or has answered why not.
