@@ -24,7 +24,7 @@ import (
 // before, by access.Guard or access.Operator.
 func (p *program) routes() http.Handler {
 	posts := p.countPosts(&publish.Handler{
-		Publisher: p.store, Moderator: p.store, Holds: p.holds, May: p.guard.MayPublish, Limit: p.site.limit, Log: p.log,
+		Publisher: p.store, Moderator: p.store, Holds: p.holds, May: p.mayPost, Limit: p.site.limit, Log: p.log,
 		Scope: func(r *http.Request) string { return access.CallerOf(r).Scope() },
 	})
 	events := methods{
