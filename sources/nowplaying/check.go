@@ -3,6 +3,8 @@ package nowplaying
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"sync"
 
 	"github.com/wallcast/wallcast/sources"
@@ -11,8 +13,14 @@ import (
 
 var _ sources.Checker = (*station)(nil)
 
-// Check implements [sources.Checker]: every upstream that can be asked answers.
+// Check implements [sources.Checker]: the folder of covers is there, and every
+// upstream that can be asked answers.
 func (s *station) Check(ctx context.Context) error {
+	if s.covers != "" {
+		if info, err := os.Stat(s.covers); err != nil || !info.IsDir() {
+			return &sources.SettingError{Setting: "covers", Err: fmt.Errorf("wants a folder, and %s is none", s.covers)}
+		}
+	}
 	problems := make([]error, len(s.lines))
 	var asking sync.WaitGroup
 	for i, l := range s.lines {

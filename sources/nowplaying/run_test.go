@@ -445,5 +445,13 @@ func TestCheck(t *testing.T) {
 		if err := check(time.Minute); err != nil {
 			t.Errorf("with both files: %v", err)
 		}
+		s.Covers = filepath.Join(folder, "a.txt")
+		if err := check(time.Minute); !errors.As(err, &wrong) || wrong.Setting != "covers" {
+			t.Errorf("without the folder of covers: %v", err)
+		}
+		s.Covers = folder
+		if err := check(time.Minute); err != nil {
+			t.Errorf("with the folder of covers: %v", err)
+		}
 	})
 }
