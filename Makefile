@@ -13,7 +13,7 @@ run: ## the demo
 	go run ./cmd/wallcast
 
 test: ## all tests; those of the page need Chromium, and are skipped without it
-	go test $(RACE) -timeout 10m ./...
+	go test $(RACE) -timeout 14m ./...
 
 bench: ## our figures beside those of the hub that every tutorial writes; needs Linux, a quiet machine and some minutes
 	go run ./cmd/wallcast/internal/compare

@@ -269,7 +269,11 @@ func (p *program) connectExternal(cfg *config.Config) error {
 		nats.Name("wallcast"), nats.MaxReconnects(-1), nats.Timeout(connectTimeout), p.natsErrors(),
 		// A server that refuses us while its operator changes the users will let us in again.
 		nats.IgnoreAuthErrorAbort(),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { p.log.Warn("NATS is away; reconnecting", "error", err) }),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil { // else it was us
+				p.log.Warn("NATS is away; reconnecting", "error", err)
+			}
+		}),
 		nats.ReconnectHandler(func(nc *nats.Conn) { p.log.Info("NATS is back", "server", nc.ConnectedUrlRedacted()) }),
 	}
 	if cfg.NATS.Creds != "" {

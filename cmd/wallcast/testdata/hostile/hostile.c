@@ -28,7 +28,7 @@ int main(void) {
         for (;;)
             puts("{\"data\":\"flooded\"}");
     } else if (!strcmp(act, "stderr")) {
-        for (int n = 0; n < 1000000; n++)
+        for (int n = 0; n < 200000; n++)
             fputs("\n\n\n\n\n", stderr);
     } else if (!strcmp(act, "partial")) {
         fputs("{\"data\":\"an event\"}\n{\"data\":\"half", stdout);
