@@ -28,12 +28,12 @@ int main(void) {
         for (;;)
             puts("{\"data\":\"flooded\"}");
     } else if (!strcmp(act, "stderr")) {
-        for (int n = 0; n < 200000; n++)
-            fputs("\n\n\n\n\n", stderr);
+        for (int n = 0; n < 10000; n++)
+            fprintf(stderr, "%0500d\n", n);
     } else if (!strcmp(act, "partial")) {
         fputs("{\"data\":\"an event\"}\n{\"data\":\"half", stdout);
     } else if (!strcmp(act, "noise")) {
-        for (int n = 0; n < 200000; n++)
+        for (int n = 0; n < 10000; n++)
             putchar(rand() % 256);
         fwrite("\n\0\377\376{\"data\":\"x\"}\n", 1, 17, stdout);
     } else if (!strcmp(act, "elsewhere")) {

@@ -8,7 +8,7 @@ case $WALLCAST_PLUGIN in
 *-allocate) exec python3 -c 'x = [b"x" * 1048576 for n in range(4096)]' ;;
 *-flood) exec cat /dev/zero | tr '\0' 'x' ;;
 *-lines) while :; do echo '{"data":"flooded"}'; done ;;
-*-stderr) head -c 1000000 /dev/zero | tr '\0' '\n' >&2 ;;
+*-stderr) head -c 5000000 /dev/zero | tr '\0' x | fold -w 500 >&2 ;;
 *-partial) printf '{"data":"an event"}\n{"data":"half' ;;
 *-noise) head -c 200000 /dev/urandom; printf '\n\0\377\376{"data":"x"}\n' ;;
 *-elsewhere) printf '%s\n' '{"wall":"other","data":"intruder"}' '{"kind":"wall:bye","data":"forged"}' '{"data":"an event"}' ;;
