@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	client "github.com/nats-io/nats.go"
@@ -241,6 +242,8 @@ func (s *source) create(ctx context.Context, js jetstream.JetStream) (*jetstream
 		MaxMsgs:     1,
 		NoAck:       true,
 	}
+	changing.Lock()
+	defer changing.Unlock()
 	if _, err := js.CreateOrUpdateStream(ctx, empty); err != nil {
 		return nil, fmt.Errorf("making the stream %s: %w", empty.Name, err)
 	}
@@ -251,9 +254,16 @@ func (s *source) create(ctx context.Context, js jetstream.JetStream) (*jetstream
 	return made.CachedInfo(), nil
 }
 
+// changing is held while streams are made or changed: a server checks a new
+// configuration against the others' without a lock (2.15.2), and the one in this
+// process would read one that is being changed.
+var changing sync.Mutex
+
 // widened makes the first of several streams of ours hold all that they hold
 // and the rule's subject, too. The others keep what they have stored.
 func widened(ctx context.Context, js jetstream.JetStream, r Rule, streams []*jetstream.StreamInfo) (*jetstream.StreamInfo, error) {
+	changing.Lock()
+	defer changing.Unlock()
 	subjects := []string{r.Subject}
 	for _, info := range streams {
 		subjects = append(subjects, info.Config.Subjects...)
