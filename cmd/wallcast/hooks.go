@@ -154,13 +154,16 @@ func (p *program) decide(ctx context.Context, w http.ResponseWriter, source hook
 		return
 	}
 	events, err := source.events(ctx, d)
+	if err == nil {
+		err = p.fits(source, events)
+	}
 	if err != nil {
 		d.Status, d.Outcome = http.StatusUnprocessableEntity, err.Error()
 		p.logRefused(ctx, source.name, d)
 		(&access.Problem{Status: d.Status, Detail: err.Error()}).Write(w)
 		return
 	}
-	d.Status, d.Outcome = http.StatusAccepted, "accepted: "+count(len(events), "event")
+	d.Status, d.Outcome = http.StatusAccepted, "accepted: "+count(len(events), "event")+d.Outcome
 	number, repeat, err := p.store.PutDelivery(ctx, source.name, d, true)
 	switch {
 	case errors.Is(err, stream.ErrTooLarge):
@@ -173,6 +176,21 @@ func (p *program) decide(ctx context.Context, w http.ResponseWriter, source hook
 	default:
 		writeJSON(w, http.StatusAccepted, hookAnswer{number, d.Outcome})
 	}
+}
+
+// fits returns why one of a hook's events can't be stored, whatever is tried: its
+// sender should hear of it, as of a mistake in the map.
+func (p *program) fits(source hookSource, events []sources.Event) error {
+	for i, e := range events {
+		subject, err := source.instance.Subject(e)
+		if err != nil {
+			return fmt.Errorf("event %d can't be stored: %w", i+1, err)
+		}
+		if limit, ok := p.site.limit(subject.Wall); ok && len(e.Data) > limit {
+			return fmt.Errorf("event %d has %d bytes, and the wall %s accepts %d; let the source's map take less of it, or raise the wall's payload", i+1, len(e.Data), subject.Wall, limit)
+		}
+	}
+	return nil
 }
 
 // hookAnswer is what a sender is told.
@@ -259,7 +277,10 @@ func (p *program) replayDelivery(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d := old.Delivery
-	d.ID, d.Number, d.Time, d.Replays = "", 0, time.Now(), old.Number
+	d.ID, d.Number, d.Time, d.Replays, d.Outcome = "", 0, time.Now(), old.Number, ""
+	if !old.Accepted {
+		d.Outcome = "; who sent it is not proved"
+	}
 	p.decide(r.Context(), w, source, sources.Verdict{}, d)
 }
 

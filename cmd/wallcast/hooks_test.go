@@ -161,6 +161,10 @@ sources:
 		t.Errorf("a forger learns %s", refused)
 	}
 	deliver("three", `{"text":"mine \u001b[31m `+hookSecret+`"}`, hookSecret, http.StatusAccepted)
+	large := deliver("four", `{"text":"`+strings.Repeat("x", 70_000)+`"}`, hookSecret, http.StatusUnprocessableEntity)
+	if !strings.Contains(large, "the wall main accepts 65536") {
+		t.Errorf("a delivery that is too large for the wall is answered %s", large)
+	}
 	if status, answer, _ := p.deliver("none", "x", "{}", hookSecret); status != http.StatusNotFound {
 		t.Errorf("no such hook: %d %s", status, answer)
 	}
@@ -177,7 +181,7 @@ sources:
 			t.Errorf("the delivery %s is shown as\n%s", id, shown)
 		}
 	}
-	if said := p.command("hook", "github", "replay", "r1"); !strings.HasPrefix(said, "replayed as 3: accepted") {
+	if said := p.command("hook", "github", "replay", "r1"); !strings.HasPrefix(said, "replayed as 3: accepted: 1 event; who sent it is not proved") {
 		t.Errorf("the replay says %s", said)
 	}
 	if got := p.awaitHistory(3); len(got) != 3 || got[2] != `{"text":"forged"}` {
